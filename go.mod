@@ -1,0 +1,3 @@
+module github.com/sardonyx-ml/sardonyx
+
+go 1.26
