@@ -57,7 +57,7 @@ func FromBytes(d DType, shape Shape, data []byte) (*Tensor, error) {
 // FromBuffer returns a tensor over the first bytes of a pooled buffer, without taking a reference.
 func FromBuffer(d DType, shape Shape, b *Buffer) *Tensor {
 	n := d.Bytes(shape.Size())
-	return &Tensor{dtype: d, shape: shape, data: b.Bytes[:n:n], buf: b}
+	return &Tensor{dtype: d, shape: shape.Clone(), data: b.Bytes[:n:n], buf: b}
 }
 
 // Of returns a tensor of the given shape over data, which it aliases. It panics if the lengths differ.
@@ -208,3 +208,6 @@ func bytesOf[T Elem](s []T) []byte {
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(z)))
 }
+
+// String describes the tensor by element type and shape.
+func (t *Tensor) String() string { return t.dtype.String() + t.shape.String() }
