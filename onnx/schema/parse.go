@@ -16,7 +16,7 @@ import (
 // sorted by name and version, after the line "domain NAME NEWEST". Items are
 // separated by spaces:
 //
-//	flags       deprecated, function, unchecked (any attribute is allowed), outputs=1,3 (the only counts)
+//	flags       deprecated, function, extension, unchecked (any attribute is allowed), outputs=1,3 (the only counts)
 //	parameters  X:T single, X?:T optional, X*1:T variadic with at least one, X~1:T the same of different types
 //	attributes  axis:i integer, axis:i! required, axis:i=-1 default, axes:is=0,2 list; see attrCodes
 //	variables   T=float,seq(float) or T=$3, a list named by an earlier line "types $3 …"
@@ -80,6 +80,7 @@ func parse(texts ...string) (*table, error) {
 
 func (t *table) parse(text string) error {
 	domain, n := "", 0
+	clear(t.sets) // names hold within their file
 	t.ops = slices.Grow(t.ops, strings.Count(text, "\n"))
 	for line := range strings.SplitSeq(text, "\n") {
 		n++
@@ -93,8 +94,10 @@ func (t *table) parse(text string) error {
 			t.sets[name], err = t.typeSet(list)
 		case "domain":
 			name, newest, _ := strings.Cut(rest, " ")
+			var opset int
+			opset, err = strconv.Atoi(newest)
 			domain = Domain(name)
-			t.newest[domain], err = strconv.Atoi(newest)
+			t.newest[domain] = max(t.newest[domain], opset)
 		default:
 			var o Op
 			o, err = t.op(domain, line)
@@ -149,6 +152,8 @@ func (o *Op) parseHead(s string) error {
 			o.Deprecated = true
 		case word == "function":
 			o.Function = true
+		case word == "extension":
+			o.Extension = true
 		case word == "unchecked":
 			o.AnyAttribute = true
 		case isCounts:

@@ -1,7 +1,7 @@
 // Package schema holds the signatures of the operators of the ONNX standard in
 // every version (domains ai.onnx, ai.onnx.ml, ai.onnx.preview,
 // ai.onnx.preview.training), and of the operators of com.microsoft that
-// optimizers, quantizers and LLM builders write: names, arities, attributes and
+// optimizers, quantizers and LLM builders write (two of which are in ai.onnx): names, arities, attributes and
 // the types that inputs and outputs may have. It says nothing of what an
 // operator computes.
 package schema
@@ -26,6 +26,7 @@ type Op struct {
 	Since           int  // the opset that brought this version
 	Deprecated      bool // the standard withdrew the operator in this version
 	Function        bool // the standard defines it by a function body
+	Extension       bool // ONNX Runtime adds it to ai.onnx; the standard does not have it
 	AnyAttribute    bool // attributes besides Attrs are allowed
 	Inputs, Outputs []Param
 	MinIn, MaxIn    int
