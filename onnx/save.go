@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sardonyx-ml/sardonyx/onnx/onnxpb"
 )
@@ -22,28 +24,33 @@ var errTooLarge = errors.New("more than the 2 GB that one protobuf file can hold
 // SaveOption changes how Save writes a model.
 type SaveOption func(*saver)
 
-// Save writes the model to path. It writes a temporary file in the same folder and renames it, so that path holds either
-// the old content or all of the new one. Equal models give equal bytes.
+// ExternalData makes Save write the initializers of threshold bytes and more to the file of that name in the model's folder,
+// each at a multiple of 4096. An empty name stands for the model's with ".data" added. Constants in attributes and strings
+// stay in the model.
+func ExternalData(file string, threshold int) SaveOption {
+	return func(s *saver) {
+		s.external, s.threshold = true, threshold
+		if file != "" {
+			s.file = file
+		}
+	}
+}
+
+// Save writes the model to path. It writes temporary files in the same folder and renames them, so that path holds either
+// the old content or all of the new one, and models that are mapped from these files stay intact. Equal models give equal
+// bytes. External data of the model is written into the new files too: nothing refers to the old ones.
 func Save(path string, m *Model, options ...SaveOption) error {
-	s := saver{path: path}
+	s := saver{model: m, file: filepath.Base(path) + ".data"}
 	for _, o := range options {
 		o(&s)
 	}
-	p, err := s.prepare(m)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err := s.save(path); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
 	}
-	data, err := marshal(p)
-	if errors.Is(err, errTooLarge) {
-		return fmt.Errorf("%s: %w; save it with external data", path, err)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return writeFile(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	return nil
 }
 
-// Marshal encodes the model, deterministically.
+// Marshal encodes the model as Save without options does, except that external data stays where it is.
 func Marshal(m *Model) ([]byte, error) { return marshal(m.Proto) }
 
 func marshal(m proto.Message) ([]byte, error) {
@@ -69,13 +76,107 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
+// alignment is that of tensors in an external file: a page.
+const alignment = 4096
+
 type saver struct {
-	path string
+	model     *Model
+	external  bool
+	file      string
+	threshold int
+
+	chunks [][]byte // of the external file
+	size   int64    // of the external file
 }
 
-func (s *saver) prepare(m *Model) (*onnxpb.ModelProto, error) {
-	if m.Proto == nil {
+func (s *saver) save(path string) error {
+	p, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	data, err := marshal(p)
+	if errors.Is(err, errTooLarge) && !s.external {
+		return fmt.Errorf("%w; save it with external data", err)
+	}
+	if err != nil {
+		return err
+	}
+	if s.size > 0 {
+		if err := writeFile(filepath.Join(filepath.Dir(path), s.file), s.writeChunks); err != nil {
+			return err
+		}
+	}
+	return writeFile(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// prepare returns the messages to write and collects what goes to the external file.
+func (s *saver) prepare() (*onnxpb.ModelProto, error) {
+	p := s.model.Proto
+	if p == nil {
 		return nil, errors.New("the model is empty")
 	}
-	return m.Proto, nil
+	if s.external && (filepath.Base(s.file) != s.file || checkLocation(s.file) != nil) {
+		return nil, fmt.Errorf("external data: %q is not a file name", s.file)
+	}
+	moves := s.external
+	eachTensor(p.ProtoReflect(), func(t *onnxpb.TensorProto) {
+		moves = moves || t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL
+	})
+	if !moves {
+		return p, nil
+	}
+	copied, err := mapTensors(p.ProtoReflect(), "", s.place)
+	if err != nil {
+		return nil, err
+	}
+	return copied.Interface().(*onnxpb.ModelProto), nil
+}
+
+// place returns the message for p in its new place, which is p itself if that is where it was.
+func (s *saver) place(p *onnxpb.TensorProto, field protoreflect.Name) (*onnxpb.TensorProto, error) {
+	isExternal := p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL
+	moves := s.external && field == "initializer" && p.GetDataType() != int32(onnxpb.TensorProto_STRING)
+	if !isExternal && !moves {
+		return p, nil
+	}
+	t, err := s.model.Tensor(p)
+	if err != nil {
+		return nil, err
+	}
+	moves = moves && len(t.Bytes()) >= s.threshold && len(t.Bytes()) > 0
+	if !isExternal && !moves {
+		return p, nil
+	}
+	out := TensorProto("", t)
+	out.Name, out.DocString, out.MetadataProps = p.Name, p.DocString, p.MetadataProps
+	if moves {
+		offset := (s.size + alignment - 1) / alignment * alignment
+		s.chunks = append(s.chunks, t.Bytes())
+		s.size = offset + int64(len(t.Bytes()))
+		out.RawData = nil
+		out.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		out.ExternalData = []*onnxpb.StringStringEntryProto{
+			entry("location", s.file), entry("offset", strconv.FormatInt(offset, 10)), entry("length", strconv.Itoa(len(t.Bytes()))),
+		}
+	}
+	return out, nil
+}
+
+func entry(key, value string) *onnxpb.StringStringEntryProto {
+	return &onnxpb.StringStringEntryProto{Key: &key, Value: &value}
+}
+
+func (s *saver) writeChunks(w io.Writer) error {
+	var padding [alignment]byte
+	var size int64
+	for _, c := range s.chunks {
+		if _, err := w.Write(padding[:(alignment-size%alignment)%alignment]); err != nil {
+			return err
+		}
+		if _, err := w.Write(c); err != nil {
+			return err
+		}
+		size = int64(len(c)) // from a multiple of the alignment
+	}
+	return nil
 }

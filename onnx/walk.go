@@ -12,49 +12,60 @@ func eachTensor(m protoreflect.Message, f func(*onnxpb.TensorProto)) {
 		f(t)
 		return
 	}
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case fd.Message() == nil || !infoOf(fd.Message()).tensors:
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		switch fd := fields.Get(i); {
+		case !m.Has(fd) || !holdsTensors(fd):
 		case fd.IsList():
-			for i := range v.List().Len() {
-				eachTensor(v.List().Get(i).Message(), f)
+			list := m.Get(fd).List()
+			for i := range list.Len() {
+				eachTensor(list.Get(i).Message(), f)
 			}
 		default:
-			eachTensor(v.Message(), f)
+			eachTensor(m.Get(fd).Message(), f)
 		}
-		return true
-	})
+	}
 }
 
-// mapTensors returns a copy of m with f applied to every TensorProto. Messages that hold no tensor are shared with m.
-func mapTensors(m protoreflect.Message, f func(*onnxpb.TensorProto) (*onnxpb.TensorProto, error)) (protoreflect.Message, error) {
+func holdsTensors(fd protoreflect.FieldDescriptor) bool {
+	return fd.Message() != nil && infoOf(fd.Message()).tensors
+}
+
+// tensorFunc maps a tensor that is the field of that name in its parent.
+type tensorFunc func(t *onnxpb.TensorProto, field protoreflect.Name) (*onnxpb.TensorProto, error)
+
+// mapTensors returns a copy of m, which is the field of that name in its parent, with f applied to every TensorProto in the
+// order in which onnx.proto lists the fields. Messages that hold no tensor are shared with m.
+func mapTensors(m protoreflect.Message, field protoreflect.Name, f tensorFunc) (protoreflect.Message, error) {
 	if t, ok := m.Interface().(*onnxpb.TensorProto); ok {
-		t, err := f(t)
+		t, err := f(t, field)
 		return t.ProtoReflect(), err
 	}
 	to := m.New()
-	var failed error
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	to.SetUnknown(m.GetUnknown())
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
 		switch {
-		case fd.Message() == nil || !infoOf(fd.Message()).tensors:
-			to.Set(fd, v)
+		case !m.Has(fd):
+		case !holdsTensors(fd):
+			to.Set(fd, m.Get(fd))
 		case fd.IsList():
-			list := to.Mutable(fd).List()
-			for i := range v.List().Len() {
-				var child protoreflect.Message
-				if child, failed = mapTensors(v.List().Get(i).Message(), f); failed != nil {
-					return false
+			from, list := m.Get(fd).List(), to.Mutable(fd).List()
+			for i := range from.Len() {
+				child, err := mapTensors(from.Get(i).Message(), fd.Name(), f)
+				if err != nil {
+					return nil, err
 				}
 				list.Append(protoreflect.ValueOfMessage(child))
 			}
 		default:
-			var child protoreflect.Message
-			if child, failed = mapTensors(v.Message(), f); failed == nil {
-				to.Set(fd, protoreflect.ValueOfMessage(child))
+			child, err := mapTensors(m.Get(fd).Message(), fd.Name(), f)
+			if err != nil {
+				return nil, err
 			}
+			to.Set(fd, protoreflect.ValueOfMessage(child))
 		}
-		return failed == nil
-	})
-	to.SetUnknown(m.GetUnknown())
-	return to, failed
+	}
+	return to, nil
 }
