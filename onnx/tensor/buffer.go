@@ -26,5 +26,13 @@ func (b *Buffer) Release() {
 // Refs is the number of references.
 func (b *Buffer) Refs() int { return int(b.refs.Load()) }
 
-// Escape takes the buffer out of its pool for good: it is never freed, and the garbage collector owns it.
-func (b *Buffer) Escape() { b.refs.Add(1 << 24) }
+// Escape takes the buffer out of its pool for good: it is never freed again, and the garbage collector owns it. It reports
+// whether this call did so. It may only be called by the goroutine that owns the pool.
+func (b *Buffer) Escape() bool {
+	was := b.free != nil
+	b.free = nil
+	return was
+}
+
+// Pooled reports whether the buffer still belongs to its pool.
+func (b *Buffer) Pooled() bool { return b.free != nil }
