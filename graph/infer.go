@@ -280,10 +280,10 @@ func (g *Graph) Fold() {
 	g.RemoveDead()
 }
 
-// detachConstants takes constant outputs away from the node.
+// detachConstants takes constant tensors away from the node; other constants cannot be initializers.
 func (n *Node) detachConstants() {
 	for i, v := range n.Outputs {
-		if v != nil && v.Const != nil && v.Node == n {
+		if v != nil && v.Node == n && v.Tensor() != nil {
 			v.Node = nil
 			n.Outputs[i] = nil
 		}
