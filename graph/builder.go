@@ -12,7 +12,7 @@ type Attrs map[string]any
 
 // NewNode returns a bound node that is not yet part of a graph, with outputs of the given names. opset 0 means the newest
 // that the domain has.
-func NewNode(domain, op string, opset int, inputs []*Value, attrs Attrs, outputs ...string) (*Node, error) {
+func NewNode(domain, op string, opset int, inputs []*Value, attrs map[string]any, outputs ...string) (*Node, error) {
 	if opset == 0 {
 		opset = max(schema.Newest(domain), 1)
 	}

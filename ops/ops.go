@@ -23,6 +23,8 @@ const (
 	Preview   = "ai.onnx.preview"
 	Training  = "ai.onnx.preview.training"
 	Microsoft = "com.microsoft"
+	// Internal is the domain of operators that no file contains: passes and gradients introduce them.
+	Internal = "sardonyx.internal"
 )
 
 // ErrUnsupported marks errors about something that the standard allows and this runtime does not do.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/grad"
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
 	"github.com/sardonyx-ml/sardonyx/onnx"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -85,6 +86,9 @@ func NewGraph(g *graph.Graph, opts ...Option) (*Session, error) {
 	o := options{fold: true}
 	for _, opt := range opts {
 		opt(&o)
+	}
+	if _, err := grad.Expand(g); err != nil {
+		return nil, err
 	}
 	if err := g.Infer(); err != nil {
 		return nil, err
