@@ -1,0 +1,143 @@
+// Package softmax holds the loops of Softmax, LogSoftmax and Hardmax and of the exponentials inside attention.
+//
+// All of them work along the first axis of an (n, inner) row-major block: for inner = 1 that is one contiguous row.
+// Every function allows y to be x.
+package softmax
+
+import "math"
+
+// Float is the element types that the kernels of this package know.
+type Float interface{ float32 | float64 }
+
+// Softmax sets y = exp(x-max) / Σ exp(x-max) along n. A column without a finite maximum gives NaN, as the formula does.
+func Softmax[T Float](y, x []T, n, inner int) {
+	check(len(y), len(x), n, inner)
+	if inner == 1 {
+		inv := 1 / ExpSub(y, x, Max(x))
+		for i := range y {
+			y[i] *= inv
+		}
+		return
+	}
+	columns(y, x, n, inner, func(y, x, m, s []T) {
+		for i := 0; i < len(x); i += inner {
+			yr, xr := y[i:i+len(m)], x[i:i+len(m)]
+			for j, v := range xr {
+				yr[j] = v - m[j]
+			}
+			ExpSub(yr, yr, 0)
+			for j, v := range yr {
+				s[j] += v
+			}
+		}
+		for j := range s {
+			s[j] = 1 / s[j]
+		}
+		for i := 0; i < len(x); i += inner {
+			for j, v := range s {
+				y[i+j] *= v
+			}
+		}
+	})
+}
+
+// LogSoftmax sets y = x - max - log Σ exp(x-max) along n.
+func LogSoftmax[T Float](y, x []T, n, inner int) {
+	check(len(y), len(x), n, inner)
+	if inner == 1 {
+		m := Max(x)
+		var s T
+		var buf [256]T
+		for i := 0; i < n; i += len(buf) {
+			b := x[i:min(i+len(buf), n)]
+			s += ExpSub(buf[:len(b)], b, m)
+		}
+		l := T(math.Log(float64(s)))
+		for i, v := range x {
+			y[i] = v - m - l
+		}
+		return
+	}
+	columns(y, x, n, inner, func(y, x, m, s []T) {
+		var buf [columnBlock]T
+		b := buf[:len(m)]
+		for i := 0; i < len(x); i += inner {
+			for j, v := range x[i : i+len(m)] {
+				b[j] = v - m[j]
+			}
+			ExpSub(b, b, 0)
+			for j, v := range b {
+				s[j] += v
+			}
+		}
+		for j := range s {
+			s[j] = T(math.Log(float64(s[j])))
+		}
+		for i := 0; i < len(x); i += inner {
+			for j, v := range s {
+				y[i+j] = x[i+j] - m[j] - v
+			}
+		}
+	})
+}
+
+// Hardmax sets y to 1 at the first maximum along n and to 0 elsewhere.
+func Hardmax[T Float](y, x []T, n, inner int) {
+	check(len(y), len(x), n, inner)
+	for j := range inner {
+		at := j
+		for i := j; i < len(x); i += inner {
+			if x[i] > x[at] {
+				at = i
+			}
+		}
+		for i := j; i < len(x); i += inner {
+			y[i] = 0
+		}
+		y[at] = 1
+	}
+}
+
+// Max returns the largest element of x, NaN if there is one, and -Inf for an empty x.
+func Max[T Float](x []T) T {
+	m := T(math.Inf(-1))
+	for _, v := range x {
+		if v > m || v != v {
+			m = v
+		}
+		if m != m {
+			return m
+		}
+	}
+	return m
+}
+
+// columnBlock is how many columns are handled together when the axis is not the last one.
+const columnBlock = 64
+
+// columns calls f for blocks of neighbouring columns with their maxima m and cleared sums s. y and x start at the block's first
+// column of row 0 and end with its last column of row n-1.
+func columns[T Float](y, x []T, n, inner int, f func(y, x, m, s []T)) {
+	var mb, sb [columnBlock]T
+	for c := 0; c < inner; c += columnBlock {
+		w := min(columnBlock, inner-c)
+		end := (n-1)*inner + c + w
+		yb, xb, m, s := y[c:end], x[c:end], mb[:w], sb[:w]
+		copy(m, xb[:w])
+		clear(s)
+		for i := 0; i < len(xb); i += inner {
+			for j, v := range xb[i : i+w] {
+				if v > m[j] || v != v {
+					m[j] = v
+				}
+			}
+		}
+		f(yb, xb, m, s)
+	}
+}
+
+func check(y, x, n, inner int) {
+	if y != x || x != n*inner || x == 0 {
+		panic("softmax: bad lengths")
+	}
+}
