@@ -25,6 +25,9 @@ type Ctx struct {
 	Wanted []bool
 	// Reusable[i] is set when input i is used here for the last time and its memory may be overwritten by an output.
 	Reusable []bool
+	// OutTypes[i] is the inferred type of output i, for values that do not show their type (an empty sequence, what a
+	// loop that never ran has collected). It may be nil.
+	OutTypes []tensor.Type
 	Mem      Memory
 	Pool     *parallel.Pool
 	// RunGraph runs the subgraph in the named attribute and returns its outputs.
@@ -57,6 +60,14 @@ func (c *Ctx) Sequence(i int) (*tensor.Sequence, error) {
 
 // Wants reports whether output i is listed and read by somebody.
 func (c *Ctx) Wants(i int) bool { return i < len(c.Wanted) && c.Wanted[i] }
+
+// OutType is the inferred type of output i, or the unknown type.
+func (c *Ctx) OutType(i int) tensor.Type {
+	if i < len(c.OutTypes) {
+		return c.OutTypes[i]
+	}
+	return tensor.Type{}
+}
 
 // New allocates output i. Its contents are undefined: write every element (Zero clears). Tensors of outputs that
 // nobody wants are allocated all the same.

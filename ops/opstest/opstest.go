@@ -22,6 +22,9 @@ type Call struct {
 	Attrs        Attrs
 	Outputs      int // 0 means 1
 	Graph        func(name string, in []tensor.Value) ([]tensor.Value, error)
+	// InferGraph infers subgraphs. Without it, an operator that has a Graph is not inferred.
+	InferGraph func(name string, in []ops.Info) ([]ops.Info, error)
+	Context    context.Context // nil: never cancelled
 }
 
 // New looks the operator up and builds it.
@@ -79,7 +82,7 @@ func Run(tb testing.TB, call Call, in ...tensor.Value) ([]tensor.Value, error) {
 		return nil, err
 	}
 	n := max(call.Outputs, 1)
-	ic := &ops.Infer{In: make([]ops.Info, len(in)), Out: make([]ops.Info, n), Absent: make([]bool, len(in))}
+	ic := &ops.Infer{In: make([]ops.Info, len(in)), Out: make([]ops.Info, n), Absent: make([]bool, len(in)), Graph: call.InferGraph}
 	for i, v := range in {
 		if v == nil {
 			ic.Absent[i] = true
@@ -87,14 +90,18 @@ func Run(tb testing.TB, call Call, in ...tensor.Value) ([]tensor.Value, error) {
 		}
 		ic.In[i] = ops.Info{Type: v.Type(), Const: v}
 	}
-	if call.Graph == nil {
+	if call.Graph == nil || call.InferGraph != nil {
 		if err := op.Infer(ic); err != nil {
 			return nil, err
 		}
 	}
 	c := &ops.Ctx{Context: context.Background(), In: in, Out: make([]tensor.Value, n), Wanted: make([]bool, n), Mem: dirty{}, Pool: parallel.NewPool(2), RunGraph: call.Graph}
+	if call.Context != nil {
+		c.Context = call.Context
+	}
+	c.OutTypes = make([]tensor.Type, n)
 	for i := range c.Wanted {
-		c.Wanted[i] = true
+		c.Wanted[i], c.OutTypes[i] = true, ic.Out[i].Type
 	}
 	defer c.ReleaseScratch()
 	if err := op.Run(c); err != nil {

@@ -1,0 +1,5 @@
+package all
+
+import (
+	_ "github.com/sardonyx-ml/sardonyx/ops/control" // If, Loop, Scan, SequenceMap
+)
