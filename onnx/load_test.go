@@ -110,8 +110,14 @@ func TestLoadLeavesWeightsInTheFile(t *testing.T) {
 		for _, name := range []string{"w0", "w1", "w2"} {
 			g.Initializer = append(g.Initializer, initializer(name, 20<<20))
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		if err := Save(path, &Model{Proto: &onnxpb.ModelProto{IrVersion: proto.Int64(8), Graph: g}}); err != nil {
 			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<20 {
+			t.Errorf("Save allocated %d bytes", grown)
 		}
 	}()
 	var before, after runtime.MemStats
@@ -230,6 +236,33 @@ func shared(t testing.TB, folder, ext string) []string {
 		return nil
 	})
 	return paths
+}
+
+// Save writes what proto.Marshal does, byte for byte.
+func TestSaveIsMarshal(t *testing.T) {
+	check := func(name string, p *onnxpb.ModelProto) {
+		var got bytes.Buffer
+		if err := writeMessage(&got, p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if want, err := marshal(p); err != nil || !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%s: written differently (%v)", name, err)
+		}
+	}
+	check("empty", &onnxpb.ModelProto{})
+	p := nested()
+	p.ProtoReflect().SetUnknown([]byte{0xf8, 0x3f, 1})
+	p.Graph.Initializer[0].ProtoReflect().SetUnknown([]byte{0xfa, 0x3f, 1, 7})
+	p.Graph.Initializer[0].DocString = proto.String("doc")
+	check("nested", p)
+	for _, path := range shared(t, "models", ".onnx") {
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(path, m.Proto)
+		m.Close()
+	}
 }
 
 func TestLoadReferenceModels(t *testing.T) {

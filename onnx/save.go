@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,8 @@ func ExternalData(file string, threshold int) SaveOption {
 
 // Save writes the model to path. It writes temporary files in the same folder and renames them, so that path holds either
 // the old content or all of the new one, and models that are mapped from these files stay intact. Equal models give equal
-// bytes. External data of the model is written into the new files too: nothing refers to the old ones.
+// bytes. External data of the model is written into the new files too: nothing refers to the old ones. Windows does not let a
+// mapped file be replaced: close the model there before anything is saved over its files.
 func Save(path string, m *Model, options ...SaveOption) error {
 	s := saver{model: m, file: filepath.Base(path) + ".data"}
 	for _, o := range options {
@@ -54,10 +56,19 @@ func Save(path string, m *Model, options ...SaveOption) error {
 func Marshal(m *Model) ([]byte, error) { return marshal(m.Proto) }
 
 func marshal(m proto.Message) ([]byte, error) {
-	if n := (proto.MarshalOptions{}).Size(m); n > maxProto {
-		return nil, fmt.Errorf("the model takes %d bytes, %w", n, errTooLarge)
+	if _, err := messageSize(m); err != nil {
+		return nil, err
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+// messageSize returns the encoded size of m, or an error if it is too large for protobuf.
+func messageSize(m proto.Message) (int, error) {
+	n := (proto.MarshalOptions{}).Size(m)
+	if n > maxProto {
+		return 0, fmt.Errorf("the model takes %d bytes, %w", n, errTooLarge)
+	}
+	return n, nil
 }
 
 // writeFile writes a file through a temporary one beside it.
@@ -67,7 +78,8 @@ func writeFile(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(write(f), f.Close()); err == nil {
+	buffered := bufio.NewWriterSize(f, 1<<16)
+	if err = errors.Join(write(buffered), buffered.Flush(), f.Close()); err == nil {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
@@ -94,11 +106,10 @@ func (s *saver) save(path string) error {
 	if err != nil {
 		return err
 	}
-	data, err := marshal(p)
-	if errors.Is(err, errTooLarge) && !s.external {
-		return fmt.Errorf("%w; save it with external data", err)
-	}
-	if err != nil {
+	if _, err := messageSize(p); err != nil {
+		if !s.external {
+			err = fmt.Errorf("%w; save it with external data", err)
+		}
 		return err
 	}
 	if s.size > 0 {
@@ -106,7 +117,7 @@ func (s *saver) save(path string) error {
 			return err
 		}
 	}
-	return writeFile(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	return writeFile(path, func(w io.Writer) error { return writeMessage(w, p) })
 }
 
 // prepare returns the messages to write and collects what goes to the external file.

@@ -200,7 +200,7 @@ func (m *Model) Dense(p *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
 
 // What Dense allocates at most: this much, or so many times the bytes of the stored elements.
 const (
-	denseFree   = 64 << 20
+	denseFree   = 16 << 20
 	denseGrowth = 1000
 )
 

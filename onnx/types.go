@@ -22,9 +22,9 @@ func Type(p *onnxpb.TypeProto) (tensor.Type, error) {
 		elem, err := Type(v.OptionalType.GetElemType())
 		return tensor.OptionalType(elem), err
 	case *onnxpb.TypeProto_MapType:
-		key, err := dtypeOf(v.MapType.GetKeyType())
-		if err != nil || !key.IsInt() && key != tensor.String {
-			return tensor.Type{}, fmt.Errorf("element type %d cannot be the key of a map", v.MapType.GetKeyType())
+		key, err := keyType(v.MapType.GetKeyType())
+		if err != nil {
+			return tensor.Type{}, err
 		}
 		elem, err := Type(v.MapType.GetValueType())
 		return tensor.Type{Kind: tensor.KindMap, DType: key, Elem: &elem}, err
@@ -32,6 +32,14 @@ func Type(p *onnxpb.TypeProto) (tensor.Type, error) {
 		return tensor.Type{Kind: tensor.KindOpaque}, nil
 	}
 	return tensor.Type{}, nil
+}
+
+func keyType(code int32) (tensor.DType, error) {
+	d, err := dtypeOf(code)
+	if err == nil && (!d.IsInt() || d.Packed()) && d != tensor.String {
+		err = fmt.Errorf("%v cannot be the key of a map", d)
+	}
+	return d, err
 }
 
 func denseType(kind tensor.Kind, code int32, shape *onnxpb.TensorShapeProto) (tensor.Type, error) {

@@ -156,9 +156,9 @@ func (m *Model) optional(p *onnxpb.OptionalProto, elem tensor.Type) (*tensor.Opt
 }
 
 func (m *Model) mapValue(p *onnxpb.MapProto) (*tensor.Map, error) {
-	key, err := dtypeOf(p.GetKeyType())
+	key, err := keyType(p.GetKeyType())
 	if err != nil {
-		return nil, fmt.Errorf("map %q: keys: %w", p.GetName(), err)
+		return nil, fmt.Errorf("map %q: %w", p.GetName(), err)
 	}
 	out := &tensor.Map{Key: key}
 	n := len(p.Keys)
