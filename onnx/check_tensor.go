@@ -1,10 +1,12 @@
 package onnx
 
 import (
-	"encoding/binary"
+	"math"
 	"path"
 	"strconv"
 	"strings"
+
+	"encoding/binary"
 
 	"github.com/sardonyx-ml/sardonyx/onnx/onnxpb"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -13,12 +15,15 @@ import (
 // checkTensor checks that a stored tensor has a valid type and exactly the data that its dimensions call for. It looks at
 // lengths only.
 func (c *checker) checkTensor(where string, t *onnxpb.TensorProto) {
-	d, shape, err := header(t)
-	if err != nil {
-		c.add(where, "%v", err)
+	d := protoDType(t.GetDataType())
+	if d == tensor.Undefined {
+		c.add(where, "data_type %d is no element type", t.GetDataType())
 		return
 	}
-	n := shape.Size()
+	n, ok := c.elements(where, t.Dims)
+	if !ok {
+		return
+	}
 	fields := dataFields(t)
 	if t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
 		if len(fields) > 0 {
@@ -38,6 +43,24 @@ func (c *checker) checkTensor(where string, t *onnxpb.TensorProto) {
 		return
 	}
 	c.checkLength(where, d, n, fields[0])
+}
+
+// elements is the product of the dimensions.
+func (c *checker) elements(where string, dims []int64) (int, bool) {
+	shape := make(tensor.Shape, len(dims))
+	for i, d := range dims {
+		if d > math.MaxInt {
+			c.add(where, "dimension %d is too large", d)
+			return 0, false
+		}
+		shape[i] = int(d)
+	}
+	n, err := shape.CheckSize()
+	if err != nil {
+		c.add(where, "%v", err)
+		return 0, false
+	}
+	return n, true
 }
 
 // dataField is a value field of a TensorProto that is in use.
@@ -170,15 +193,14 @@ func (c *checker) checkSparse(where string, s *onnxpb.SparseTensorProto) {
 }
 
 func (c *checker) checkIndices(where string, s *onnxpb.SparseTensorProto) {
-	shape, err := shapeOf(s.Dims)
+	size, ok := c.elements(where, s.Dims)
 	dims, nnz := s.Indices.Dims, s.Values.Dims[0]
 	width := int64(1)
 	switch {
-	case err != nil:
-		c.add(where, "%v", err)
+	case !ok:
 		return
 	case s.Indices.GetDataType() != int32(onnxpb.TensorProto_INT64):
-		c.add(where, "the indices of a sparse tensor are int64, not %v", storedType(s.Indices).DType)
+		c.add(where, "the indices of a sparse tensor are int64, not %v", protoDType(s.Indices.GetDataType()))
 		return
 	case len(dims) != 1 && len(dims) != 2:
 		c.add(where, "the indices of a sparse tensor have rank 1 or 2, not %d", len(dims))
@@ -210,8 +232,8 @@ func (c *checker) checkIndices(where string, s *onnxpb.SparseTensorProto) {
 				linear = linear*d + x
 			}
 		}
-		if linear < 0 || linear >= int64(shape.Size()) {
-			c.add(where, "index %d of value %d is out of range for shape %v", linear, i, shape)
+		if linear < 0 || linear >= int64(size) {
+			c.add(where, "index %d of value %d is out of range for %d elements", linear, i, size)
 			return
 		}
 		if linear <= previous {

@@ -26,7 +26,6 @@ type Model struct {
 type mappedFiles struct {
 	mu     sync.Mutex
 	byName map[string]*mapping
-	closed bool
 }
 
 // mapping is the content of a file, mapped where the system can.
@@ -106,7 +105,7 @@ func (m *Model) Close() error {
 	for _, f := range m.files.byName {
 		errs = append(errs, f.close())
 	}
-	m.files.byName, m.files.closed = nil, true
+	m.files.byName = nil
 	return errors.Join(errs...)
 }
 
