@@ -245,7 +245,7 @@ func (c *checker) checkTraining(where string, t *onnxpb.TrainingInfoProto, opset
 	}
 	state := newScope(nil)
 	for _, init := range c.model.GetGraph().GetInitializer() {
-		state.values[init.GetName()] = protoTensorType(init)
+		state.values[init.GetName()] = storedType(init)
 	}
 	targets := map[string]bool{}
 	for _, g := range []*onnxpb.GraphProto{c.model.Graph, t.Algorithm} {

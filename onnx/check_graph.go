@@ -14,22 +14,18 @@ func (c *checker) checkGraph(env *checkEnv, g *onnxpb.GraphProto, scope *checkSc
 	if g.GetName() == "" {
 		c.add(env.where, "the graph has no name")
 	}
-	declared := c.declaredTypes(env, g)
+	declared := c.valueInfos(env.where, g.ValueInfo)
 	c.graphInputs(env, g, scope, given)
 	c.graphInitializers(env, g, scope)
 	c.checkNodes(env, g.Node, scope, declared)
 	return c.graphOutputs(env, g, scope)
 }
 
-// declaredTypes reads value_info.
-func (c *checker) declaredTypes(env *checkEnv, g *onnxpb.GraphProto) map[string]tensor.Type {
-	return c.valueInfos(env.where, g.ValueInfo)
-}
-
+// valueInfos reads the types that value_info gives.
 func (c *checker) valueInfos(where string, infos []*onnxpb.ValueInfoProto) map[string]tensor.Type {
 	declared := make(map[string]tensor.Type, len(infos))
 	for _, v := range infos {
-		t := protoType(v.GetType())
+		t := c.typeOf(inside(where, fmt.Sprintf("value_info %q", v.GetName())), v.GetType())
 		if old, ok := declared[v.GetName()]; ok && !compatible(old, t) {
 			c.add(where, "value_info gives %q two types, %s and %s", v.GetName(), typeName(old), typeName(t))
 		}
@@ -68,27 +64,17 @@ func (c *checker) graphInputs(env *checkEnv, g *onnxpb.GraphProto, scope *checkS
 
 // valueType returns the declared type of an input or output. Those of the main graph must have one, with a rank.
 func (c *checker) valueType(where string, v *onnxpb.ValueInfoProto, need bool) tensor.Type {
-	t := protoType(v.GetType())
+	t := c.typeOf(where, v.GetType())
 	if !need {
 		return t
 	}
-	switch t.Kind {
-	case tensor.KindUnknown:
+	switch {
+	case t.Kind == tensor.KindUnknown && v.GetType().GetValue() == nil:
 		c.add(where, "it has no type")
-	case tensor.KindTensor, tensor.KindSparse:
-		if t.DType == tensor.Undefined {
-			c.add(where, "its type has no valid element type")
-		} else if v.Type.GetTensorType().GetShape() == nil && v.Type.GetSparseTensorType().GetShape() == nil {
-			c.add(where, "its type has no shape; the main graph's inputs and outputs need a rank")
-		}
-	case tensor.KindSequence, tensor.KindOptional:
-		if t.Elem == nil {
-			c.add(where, "its type has no element type")
-		}
-	case tensor.KindMap:
-		if t.DType == tensor.Undefined || t.Elem == nil {
-			c.add(where, "its type has no key or value type")
-		}
+	case t.Kind != tensor.KindUnknown && t.Kind != tensor.KindOpaque && !schema.Known(t):
+		c.add(where, "its type has no element type")
+	case (t.Kind == tensor.KindTensor || t.Kind == tensor.KindSparse) && !t.Ranked:
+		c.add(where, "its type has no shape; the main graph's inputs and outputs need a rank")
 	}
 	return t
 }
@@ -129,7 +115,7 @@ func (c *checker) graphInitializers(env *checkEnv, g *onnxpb.GraphProto, scope *
 			where = inside(env.where, fmt.Sprintf("initializer %d", i))
 		}
 		c.checkTensor(where, init)
-		define(where, init.GetName(), protoTensorType(init))
+		define(where, init.GetName(), storedType(init))
 	}
 	for i, init := range g.SparseInitializer {
 		where := inside(env.where, fmt.Sprintf("sparse initializer %q", init.GetValues().GetName()))

@@ -1,12 +1,10 @@
 package onnx
 
 import (
-	"math"
+	"encoding/binary"
 	"path"
 	"strconv"
 	"strings"
-
-	"encoding/binary"
 
 	"github.com/sardonyx-ml/sardonyx/onnx/onnxpb"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -15,15 +13,12 @@ import (
 // checkTensor checks that a stored tensor has a valid type and exactly the data that its dimensions call for. It looks at
 // lengths only.
 func (c *checker) checkTensor(where string, t *onnxpb.TensorProto) {
-	d := protoDType(t.GetDataType())
-	if d == tensor.Undefined {
-		c.add(where, "data_type %d is no element type", t.GetDataType())
+	d, shape, err := header(t)
+	if err != nil {
+		c.add(where, "%v", err)
 		return
 	}
-	n, ok := c.elements(where, t.Dims)
-	if !ok {
-		return
-	}
+	n := shape.Size()
 	fields := dataFields(t)
 	if t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
 		if len(fields) > 0 {
@@ -43,24 +38,6 @@ func (c *checker) checkTensor(where string, t *onnxpb.TensorProto) {
 		return
 	}
 	c.checkLength(where, d, n, fields[0])
-}
-
-// elements is the product of the dimensions.
-func (c *checker) elements(where string, dims []int64) (int, bool) {
-	shape := make(tensor.Shape, len(dims))
-	for i, d := range dims {
-		if d > math.MaxInt {
-			c.add(where, "dimension %d is too large", d)
-			return 0, false
-		}
-		shape[i] = int(d)
-	}
-	n, err := shape.CheckSize()
-	if err != nil {
-		c.add(where, "%v", err)
-		return 0, false
-	}
-	return n, true
 }
 
 // dataField is a value field of a TensorProto that is in use.
@@ -193,14 +170,15 @@ func (c *checker) checkSparse(where string, s *onnxpb.SparseTensorProto) {
 }
 
 func (c *checker) checkIndices(where string, s *onnxpb.SparseTensorProto) {
-	size, ok := c.elements(where, s.Dims)
+	shape, err := shapeOf(s.Dims)
 	dims, nnz := s.Indices.Dims, s.Values.Dims[0]
 	width := int64(1)
 	switch {
-	case !ok:
+	case err != nil:
+		c.add(where, "%v", err)
 		return
 	case s.Indices.GetDataType() != int32(onnxpb.TensorProto_INT64):
-		c.add(where, "the indices of a sparse tensor are int64, not %v", protoDType(s.Indices.GetDataType()))
+		c.add(where, "the indices of a sparse tensor are int64, not %v", storedType(s.Indices).DType)
 		return
 	case len(dims) != 1 && len(dims) != 2:
 		c.add(where, "the indices of a sparse tensor have rank 1 or 2, not %d", len(dims))
@@ -232,8 +210,8 @@ func (c *checker) checkIndices(where string, s *onnxpb.SparseTensorProto) {
 				linear = linear*d + x
 			}
 		}
-		if linear < 0 || linear >= int64(size) {
-			c.add(where, "index %d of value %d is out of range for %d elements", linear, i, size)
+		if linear < 0 || linear >= int64(shape.Size()) {
+			c.add(where, "index %d of value %d is out of range for shape %v", linear, i, shape)
 			return
 		}
 		if linear <= previous {

@@ -23,7 +23,7 @@ graph {
   output { name: "y" type { tensor_type { elem_type: 1 shape { dim { dim_value: 2 } } } } }
 }`
 
-func parseText[M proto.Message](t *testing.T, m M, text string) M {
+func parseText[M proto.Message](t testing.TB, m M, text string) M {
 	t.Helper()
 	if err := prototext.Unmarshal([]byte(text), m); err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -31,7 +31,7 @@ func parseText[M proto.Message](t *testing.T, m M, text string) M {
 	return m
 }
 
-func baseModel(t *testing.T) *onnxpb.ModelProto {
+func baseModel(t testing.TB) *onnxpb.ModelProto {
 	t.Helper()
 	return parseText(t, new(onnxpb.ModelProto), checkBase)
 }
@@ -39,31 +39,31 @@ func baseModel(t *testing.T) *onnxpb.ModelProto {
 // A checkCase changes the correct model and says what Check has to report: one violation a line, nothing if empty.
 type checkCase struct {
 	name   string
-	change func(t *testing.T, m *onnxpb.ModelProto)
+	change func(t testing.TB, m *onnxpb.ModelProto)
 	want   string
 }
 
 // nodes replaces the nodes of the model.
-func nodes(text string) func(*testing.T, *onnxpb.ModelProto) {
-	return func(t *testing.T, m *onnxpb.ModelProto) {
+func nodes(text string) func(testing.TB, *onnxpb.ModelProto) {
+	return func(t testing.TB, m *onnxpb.ModelProto) {
 		m.Graph.Node = parseText(t, new(onnxpb.GraphProto), text).Node
 	}
 }
 
 // merge adds to the model.
-func merge(text string) func(*testing.T, *onnxpb.ModelProto) {
-	return func(t *testing.T, m *onnxpb.ModelProto) { proto.Merge(m, parseText(t, new(onnxpb.ModelProto), text)) }
+func merge(text string) func(testing.TB, *onnxpb.ModelProto) {
+	return func(t testing.TB, m *onnxpb.ModelProto) { proto.Merge(m, parseText(t, new(onnxpb.ModelProto), text)) }
 }
 
 // weight replaces the model's weight.
-func weight(text string) func(*testing.T, *onnxpb.ModelProto) {
-	return func(t *testing.T, m *onnxpb.ModelProto) {
+func weight(text string) func(testing.TB, *onnxpb.ModelProto) {
+	return func(t testing.TB, m *onnxpb.ModelProto) {
 		m.Graph.Initializer = []*onnxpb.TensorProto{parseText(t, new(onnxpb.TensorProto), `name: "w" `+text)}
 	}
 }
 
-func edit(f func(m *onnxpb.ModelProto)) func(*testing.T, *onnxpb.ModelProto) {
-	return func(_ *testing.T, m *onnxpb.ModelProto) { f(m) }
+func edit(f func(m *onnxpb.ModelProto)) func(testing.TB, *onnxpb.ModelProto) {
+	return func(_ testing.TB, m *onnxpb.ModelProto) { f(m) }
 }
 
 const relu = `node { name: "relu" op_type: "Relu" input: "x" output: "h" } `
@@ -100,7 +100,10 @@ var modelCases = []checkCase{
 	{"output without shape", edit(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Type.GetTensorType().Shape = nil }),
 		`output "y": its type has no shape; the main graph's inputs and outputs need a rank`},
 	{"bad element type", edit(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type.GetTensorType().ElemType = proto.Int32(77) }),
-		`input "x": its type has no valid element type`},
+		`input "x": unknown element type 77`},
+	{"no element type", edit(func(m *onnxpb.ModelProto) { m.Graph.Input[0].Type.GetTensorType().ElemType = nil }),
+		`input "x": its type has no element type`},
+	{"sequence of nothing", merge(`graph { input { name: "s" type { sequence_type { } } } }`), `input "s": its type has no element type`},
 	{"output of another type", edit(func(m *onnxpb.ModelProto) { m.Graph.Output[0].Type.GetTensorType().ElemType = proto.Int32(7) }),
 		`output "y": it is declared as tensor(int64) but is tensor(float)`},
 	{"missing output", merge(`graph { output { name: "z" type { tensor_type { elem_type: 1 shape { } } } } }`),
@@ -141,11 +144,11 @@ var nodeCases = []checkCase{
 		`node "n" (Upsample-10): the operator is deprecated since opset 10`},
 	{"domain not imported", nodes(`node { name: "n" domain: "com.microsoft" op_type: "Gelu" input: "x" output: "y" }`),
 		`node "n" (com.microsoft.Gelu): domain com.microsoft is not imported`},
-	{"contrib operator", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"contrib operator", func(t testing.TB, m *onnxpb.ModelProto) {
 		nodes(`node { domain: "com.microsoft" op_type: "Gelu" input: "x" output: "y" }`)(t, m)
 		merge(`opset_import { domain: "com.microsoft" version: 1 }`)(t, m)
 	}, ""},
-	{"unknown domain", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"unknown domain", func(t testing.TB, m *onnxpb.ModelProto) {
 		nodes(`node { name: "n" domain: "org.a" op_type: "B" input: "x" output: "z" } node { domain: "org.a" op_type: "C" input: "z" output: "y" }`)(t, m)
 		merge(`opset_import { domain: "org.a" version: 1 }`)(t, m)
 	}, `node "n" (org.a.B): domain org.a is unknown: neither the standard nor a function of the model has its operators`},
@@ -169,7 +172,7 @@ var nodeCases = []checkCase{
 	{"variadic of two types", nodes(`node { op_type: "Shape" input: "x" output: "i" }
 		node { name: "n" op_type: "Concat" input: "x" input: "i" output: "y" attribute { name: "axis" type: INT i: 0 } }`),
 		`node "n" (Concat-13): input 1, inputs, is tensor(int64), but another input of the type T is tensor(float)`},
-	{"bfloat16 before its time", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"bfloat16 before its time", func(t testing.TB, m *onnxpb.ModelProto) {
 		m.OpsetImport[0].Version = proto.Int64(12)
 		weight(`data_type: 16 int32_data: 0`)(t, m)
 		nodes(`node { name: "n" op_type: "Exp" input: "w" output: "e" } node { op_type: "Relu" input: "x" output: "y" }`)(t, m)
@@ -185,7 +188,7 @@ var nodeCases = []checkCase{
 		`node "n" (Relu-14): the model has no device configuration "c"`},
 }
 
-func attribute(text string) func(*testing.T, *onnxpb.ModelProto) {
+func attribute(text string) func(testing.TB, *onnxpb.ModelProto) {
 	return nodes(`node { name: "n" op_type: "Flatten" input: "x" output: "y" ` + text + `}`)
 }
 
@@ -215,7 +218,7 @@ var tensorCases = []checkCase{
 	{"raw", weight(`data_type: 1 dims: 2 raw_data: "12345678"`), ""},
 	{"raw too short", weight(`data_type: 1 dims: 2 raw_data: "1234567"`),
 		`initializer "w": raw_data has 7 bytes, not the 8 of 2 elements of type float`},
-	{"no type", weight(`dims: 2 float_data: [1, 2]`), `initializer "w": data_type 0 is no element type`},
+	{"no type", weight(`dims: 2 float_data: [1, 2]`), `initializer "w": unknown element type 0`},
 	{"no data", weight(`data_type: 1 dims: 2`), `initializer "w": it has no data for its 2 elements`},
 	{"no elements", weight(`data_type: 1 dims: 0`), ""},
 	{"empty with data", weight(`data_type: 1 dims: 0 float_data: 1`), `initializer "w": float_data has 1 values, not 0`},
@@ -261,7 +264,7 @@ func sparse(text string) string {
 }
 
 // branches is an If whose branches have the given nodes and compute z, and its condition.
-func branches(then, els string) func(*testing.T, *onnxpb.ModelProto) {
+func branches(then, els string) func(testing.TB, *onnxpb.ModelProto) {
 	out := ` output { name: "z" } } }`
 	return nodes(`node { op_type: "Constant" output: "c" attribute { name: "value" type: TENSOR t { data_type: 9 int32_data: 1 } } }
 		node { name: "if" op_type: "If" input: "c" output: "y"
@@ -284,7 +287,7 @@ var subgraphCases = []checkCase{
 		`node "if" (If-16): then_branch: a branch of If has no inputs, but the graph has 1`},
 	{"another number of outputs", branches(`node { op_type: "Relu" input: "x" output: "z" } output { name: "z" }`, elseOK),
 		`node "if" (If-16): then_branch: the graph has 2 outputs, the node 1`},
-	{"type of the branches", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"type of the branches", func(t testing.TB, m *onnxpb.ModelProto) {
 		branches(`node { op_type: "Shape" input: "x" output: "z" }`, `node { op_type: "Shape" input: "x" output: "q" }`)(t, m)
 	}, `output "y": it is declared as tensor(float) but is tensor(int64)`},
 	{"loop", nodes(`node { name: "l" op_type: "Loop" input: "" input: "" input: "x" output: "y" attribute { name: "body" type: GRAPH g { name: "b"
@@ -299,8 +302,8 @@ var subgraphCases = []checkCase{
 }
 
 // function makes the model call f, a function with the given content.
-func function(call, content string) func(*testing.T, *onnxpb.ModelProto) {
-	return func(t *testing.T, m *onnxpb.ModelProto) {
+func function(call, content string) func(testing.TB, *onnxpb.ModelProto) {
+	return func(t testing.TB, m *onnxpb.ModelProto) {
 		nodes(`node { name: "call" domain: "f" op_type: "F" `+call+`}`)(t, m)
 		merge(`opset_import { domain: "f" version: 1 } functions { name: "F" domain: "f" opset_import { version: 17 }
 			opset_import { domain: "f" version: 1 } `+content+`}`)(t, m)
@@ -321,7 +324,7 @@ var functionCases = []checkCase{
 		`node "call" (f.F): the function has no attribute k`},
 	{"recursion", function(callOK, `input: "a" output: "b" node { domain: "f" op_type: "F" input: "a" output: "b" }`),
 		`function f.F: it calls itself: f.F → f.F`},
-	{"indirect recursion", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"indirect recursion", func(t testing.TB, m *onnxpb.ModelProto) {
 		function(callOK, `input: "a" output: "b" node { domain: "f" op_type: "G" input: "a" output: "b" }`)(t, m)
 		merge(`functions { name: "G" domain: "f" opset_import { domain: "f" version: 1 } input: "a" output: "b"
 			node { domain: "f" op_type: "F" input: "a" output: "b" } }`)(t, m)
@@ -331,22 +334,22 @@ var functionCases = []checkCase{
 	{"missing output", function(callOK, `input: "a" output: "b"`), `function f.F: nothing computes the output "b"`},
 	{"repeated names", function(callOK, `input: "a" input: "a" output: "b" output: "b" attribute: "k" attribute: "k" node { op_type: "Relu" input: "a" output: "b" }`),
 		"function f.F: attribute k occurs twice\nfunction f.F: input \"a\" occurs twice\nfunction f.F: output \"b\" occurs twice"},
-	{"two of a name", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"two of a name", func(t testing.TB, m *onnxpb.ModelProto) {
 		f := `input: "a" output: "b" node { op_type: "Relu" input: "a" output: "b" }`
 		function(callOK, f)(t, m)
 		merge(`functions { name: "F" domain: "f" opset_import { version: 17 } `+f+`}`)(t, m)
 	}, `function f.F: there are two of that name`},
 	{"another meaning", function(callOK, `input: "a" output: "b" node { name: "n" op_type: "Relu" input: "a" output: "b" } opset_import { version: 13 }`),
 		`function f.F: domain ai.onnx is imported twice, as opset 17 and 13`},
-	{"older opset", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"older opset", func(t testing.TB, m *onnxpb.ModelProto) {
 		function(callOK, `input: "a" output: "b" node { name: "n" op_type: "Relu" input: "a" output: "b" }`)(t, m)
 		m.Functions[0].OpsetImport[0].Version = proto.Int64(13)
 	}, `function f.F: node "n" (Relu-13): the operator differs between opset 13 of the function and 17 of the model`},
-	{"old IR version", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"old IR version", func(t testing.TB, m *onnxpb.ModelProto) {
 		function(callOK, `input: "a" output: "b" node { op_type: "Relu" input: "a" output: "b" }`)(t, m)
 		m.IrVersion = proto.Int64(7)
 	}, `functions need IR version 8, not 7`},
-	{"default", func(t *testing.T, m *onnxpb.ModelProto) {
+	{"default", func(t testing.TB, m *onnxpb.ModelProto) {
 		function(callOK, `input: "a" output: "b" attribute_proto { name: "to" type: INT i: 1 }
 			node { op_type: "Cast" input: "a" output: "b" attribute { name: "to" type: INT ref_attr_name: "to" } }`)(t, m)
 		m.IrVersion = proto.Int64(9)

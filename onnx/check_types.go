@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"math"
+
 	"github.com/sardonyx-ml/sardonyx/onnx/onnxpb"
 	"github.com/sardonyx-ml/sardonyx/onnx/schema"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -78,7 +80,7 @@ func resultByRule(n *onnxpb.NodeProto, op *schema.Op, i int, in []tensor.Type, s
 		return constantType(n)
 	case "ConstantOfShape":
 		if a := attributeOf(n, "value"); a != nil {
-			return protoTensorType(a.GetT())
+			return storedType(a.GetT())
 		}
 		return tensor.UnrankedType(tensor.Float32)
 	case "SequenceEmpty":
@@ -99,7 +101,8 @@ func resultByRule(n *onnxpb.NodeProto, op *schema.Op, i int, in []tensor.Type, s
 			return tensor.OptionalType(first)
 		}
 		if a := attributeOf(n, "type"); a != nil {
-			return tensor.OptionalType(protoType(a.GetTp()))
+			t, _ := Type(a.GetTp())
+			return tensor.OptionalType(t)
 		}
 	case "If":
 		return unify(typeAt(sub["then_branch"], i), typeAt(sub["else_branch"], i))
@@ -139,8 +142,8 @@ func dtypeResult(n *onnxpb.NodeProto, attr string, dflt tensor.DType, in []tenso
 		if a.GetRefAttrName() != "" {
 			return tensor.Type{}
 		}
-		if d := a.GetI(); d > 0 && d <= 255 && tensor.DType(d).Valid() {
-			return tensor.UnrankedType(tensor.DType(d))
+		if d, err := dtypeOf(int32(min(max(a.GetI(), 0), math.MaxUint8))); err == nil {
+			return tensor.UnrankedType(d)
 		}
 		return tensor.Type{}
 	}
@@ -159,7 +162,7 @@ func constantType(n *onnxpb.NodeProto) tensor.Type {
 		switch a.GetName() {
 		case "value":
 			if a.T != nil {
-				return protoTensorType(a.T)
+				return storedType(a.T)
 			}
 		case "value_float", "value_floats":
 			return tensor.UnrankedType(tensor.Float32)
@@ -194,42 +197,18 @@ func compatible(a, b tensor.Type) bool {
 
 func typeName(t tensor.Type) string { return schema.TypeString(t) }
 
-// protoType reads a TypeProto without its shape. What is missing or invalid is unknown.
-func protoType(p *onnxpb.TypeProto) tensor.Type {
-	wrap := func(kind tensor.Kind, elem *onnxpb.TypeProto) tensor.Type {
-		t := tensor.Type{Kind: kind}
-		if elem != nil {
-			e := protoType(elem)
-			t.Elem = &e
-		}
-		return t
+// typeOf reads a declared type; one that is not valid is reported and unknown.
+func (c *checker) typeOf(where string, p *onnxpb.TypeProto) tensor.Type {
+	t, err := Type(p)
+	if err != nil {
+		c.add(where, "%v", err)
+		return tensor.Type{}
 	}
-	switch v := p.GetValue().(type) {
-	case *onnxpb.TypeProto_TensorType:
-		return tensor.UnrankedType(protoDType(v.TensorType.GetElemType()))
-	case *onnxpb.TypeProto_SparseTensorType:
-		return tensor.Type{Kind: tensor.KindSparse, DType: protoDType(v.SparseTensorType.GetElemType())}
-	case *onnxpb.TypeProto_SequenceType:
-		return wrap(tensor.KindSequence, v.SequenceType.GetElemType())
-	case *onnxpb.TypeProto_OptionalType:
-		return wrap(tensor.KindOptional, v.OptionalType.GetElemType())
-	case *onnxpb.TypeProto_MapType:
-		t := wrap(tensor.KindMap, v.MapType.GetValueType())
-		t.DType = protoDType(v.MapType.GetKeyType())
-		return t
-	case *onnxpb.TypeProto_OpaqueType:
-		return tensor.Type{Kind: tensor.KindOpaque}
-	}
-	return tensor.Type{}
+	return t
 }
 
-func protoTensorType(p *onnxpb.TensorProto) tensor.Type {
-	return tensor.UnrankedType(protoDType(p.GetDataType()))
-}
-
-func protoDType(n int32) tensor.DType {
-	if n > 0 && n <= 255 && tensor.DType(n).Valid() {
-		return tensor.DType(n)
-	}
-	return tensor.Undefined
+// storedType is the type of a stored tensor; checkTensor reports an invalid one.
+func storedType(p *onnxpb.TensorProto) tensor.Type {
+	d, _ := dtypeOf(p.GetDataType())
+	return tensor.UnrankedType(d)
 }

@@ -83,6 +83,9 @@ func (m *Model) external(p *onnxpb.TensorProto, d tensor.DType, shape tensor.Sha
 func (m *Model) externalFile(location string) (*mapping, error) {
 	m.files.mu.Lock()
 	defer m.files.mu.Unlock()
+	if m.files.closed {
+		return nil, errors.New("the model is closed")
+	}
 	if m.dir == "" {
 		return nil, fmt.Errorf("the model has no folder to find %q in", location)
 	}

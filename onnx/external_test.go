@@ -77,6 +77,9 @@ func TestExternalData(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
+		if _, err := m.Tensor(externalTensor(tensor.Uint8, 8, "location", "data")); err == nil || !strings.Contains(err.Error(), "the model is closed") {
+			t.Errorf("after Close: error %v", err)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Model struct {
 type mappedFiles struct {
 	mu     sync.Mutex
 	byName map[string]*mapping
+	closed bool
 }
 
 // mapping is the content of a file, mapped where the system can.
@@ -105,7 +106,7 @@ func (m *Model) Close() error {
 	for _, f := range m.files.byName {
 		errs = append(errs, f.close())
 	}
-	m.files.byName = nil
+	m.files.byName, m.files.closed = nil, true
 	return errors.Join(errs...)
 }
 

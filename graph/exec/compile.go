@@ -30,8 +30,9 @@ type step struct {
 	op      ops.Op
 	in, out []int
 	wanted  []bool
-	dies    []bool // input i is read here for the last time, and by this input only
-	release []int  // slots that nobody reads after this step
+	types   []tensor.Type // inferred, of the outputs
+	dies    []bool        // input i is read here for the last time, and by this input only
+	release []int         // slots that nobody reads after this step
 	subs    map[string]*program
 }
 
@@ -111,10 +112,12 @@ func (c *compiler) step(n *graph.Node, uses map[*graph.Value]int) step {
 		if v == nil {
 			s.out = append(s.out, -1)
 			s.wanted = append(s.wanted, false)
+			s.types = append(s.types, tensor.Type{})
 			continue
 		}
 		s.out = append(s.out, c.define(v))
 		s.wanted = append(s.wanted, uses[v] > 0)
+		s.types = append(s.types, v.Type)
 	}
 	return s
 }

@@ -98,7 +98,7 @@ func (f *frame) clear(p *program) {
 func (r *run) context(ctx context.Context, f *frame, s *step, i int) *ops.Ctx {
 	c := f.ctxs[i]
 	if c == nil {
-		c = &ops.Ctx{In: make([]tensor.Value, len(s.in)), Out: make([]tensor.Value, len(s.out)), Wanted: s.wanted,
+		c = &ops.Ctx{In: make([]tensor.Value, len(s.in)), Out: make([]tensor.Value, len(s.out)), Wanted: s.wanted, OutTypes: s.types,
 			Reusable: make([]bool, len(s.in)), Mem: r.mem, Pool: r.pool}
 		if s.subs != nil {
 			c.RunGraph = func(name string, in []tensor.Value) ([]tensor.Value, error) {

@@ -18,6 +18,16 @@ func ParseFunction(src string) (*onnxpb.FunctionProto, error) { return parse(src
 // ParseNode parses one node.
 func ParseNode(src string) (*onnxpb.NodeProto, error) { return parse(src, (*parser).node) }
 
+// ParseNodes parses nodes one after the other, without braces, as in the body of a function.
+func ParseNodes(src string) ([]*onnxpb.NodeProto, error) {
+	return parse(src, func(p *parser) (list []*onnxpb.NodeProto) {
+		for p.peek() != 0 {
+			list = append(list, p.node())
+		}
+		return list
+	})
+}
+
 // ParseType parses a type.
 func ParseType(src string) (*onnxpb.TypeProto, error) { return parse(src, (*parser).typ) }
 

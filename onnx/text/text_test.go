@@ -82,6 +82,16 @@ plain () => () {}
 	stable(t, m)
 }
 
+func TestParseNodes(t *testing.T) {
+	nodes, err := ParseNodes("a = Exp (x)\n[last] b, c = ai.onnx.ml.Op <k = 1> (a) # end")
+	if err != nil || len(nodes) != 2 || nodes[1].GetDomain() != "ai.onnx.ml" || nodes[1].GetName() != "last" {
+		t.Errorf("%v, %v", nodes, err)
+	}
+	if _, err := ParseNodes("a = Exp (x) }"); err == nil || !strings.Contains(err.Error(), "1:13: expected '='") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // stable checks that m survives printing and parsing.
 func stable(t *testing.T, m *onnxpb.ModelProto) {
 	t.Helper()

@@ -2,5 +2,6 @@ package all
 
 import (
 	_ "github.com/sardonyx-ml/sardonyx/ops/control" // If, Loop, Scan, SequenceMap
+	_ "github.com/sardonyx-ml/sardonyx/ops/image"   // Resize, GridSample, RoiAlign …
 	_ "github.com/sardonyx-ml/sardonyx/ops/reduce"  // reductions over axes
 )
