@@ -107,11 +107,14 @@ const (
 )
 
 // Run computes the attention on the goroutines of p. It panics if sizes do not fit.
-func Run[T Float](p *parallel.Pool, a *Args[T]) {
+func Run[T Float](p *parallel.Pool, a *Args[T]) { a.eachBlock(p, (*work[T]).run) }
+
+// eachBlock calls f for every block of queries of every head, in parallel.
+func (a *Args[T]) eachBlock(p *parallel.Pool, f func(*work[T])) {
+	if a.Heads == 0 {
+		return
+	}
 	if a.KVHeads <= 0 || a.Heads%a.KVHeads != 0 {
-		if a.Heads == 0 {
-			return
-		}
 		panic("attention: KVHeads does not divide Heads")
 	}
 	if a.Scores != nil && len(a.Scores) != a.Batch*a.Heads*a.QLen*a.KVLen {
@@ -126,7 +129,7 @@ func Run[T Float](p *parallel.Pool, a *Args[T]) {
 			bh, blk := n/blocks, n%blocks
 			w.b, w.h, w.i0 = bh/a.Heads, bh%a.Heads, blk*queryBlock
 			w.rows = min(queryBlock, a.QLen-w.i0)
-			w.run()
+			f(w)
 		}
 	})
 }

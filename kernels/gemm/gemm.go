@@ -179,7 +179,7 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 		}
 	case g.direct():
 		g.tileDirect(w, i0, m, j0, n)
-	case g.M <= skinny && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
+	case g.M <= skinny && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
 		g.tileRows(w, i0, m, j0, n)
 	default:
 		g.tilePacked(w, i0, m, j0, n)
@@ -190,8 +190,8 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 // tilePacked multiplies by panels.
 func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 	kern := kernelOf[T]()
-	for k0 := 0; k0 < g.K; k0 += blockK {
-		kc := min(blockK, g.K-k0)
+	for k0 := 0; k0 < g.K; k0 += kern.kc {
+		kc := min(kern.kc, g.K-k0)
 		add := g.Acc || k0 > 0
 		for j := 0; j < n; j += kern.nr {
 			nr := min(kern.nr, n-j)
@@ -217,15 +217,7 @@ func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 					}
 					a = w.a[i*kc:][:kc*kern.mr]
 				}
-				c := g.C[(i0+i)*g.LDC+j0+j:]
-				if mr == kern.mr && nr == kern.nr {
-					kern.run(c, g.LDC, a, b, kc, add)
-					continue
-				}
-				kern.run(w.c[:], kern.nr, a, b, kc, false)
-				for r := range mr {
-					addRow(c[r*g.LDC:][:nr], w.c[r*kern.nr:][:nr], add)
-				}
+				kern.run(g.C[(i0+i)*g.LDC+j0+j:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
 			}
 		}
 	}

@@ -94,8 +94,18 @@ func check[T Number](t *testing.T, name string, c []T, ldc int, want []T, m, n i
 	}
 }
 
+// eachKernel runs f with every float32 kernel that this machine has.
+func eachKernel(t *testing.T, f func(t *testing.T)) {
+	best := float32Kernel
+	defer func() { float32Kernel = best }()
+	for _, k := range float32Kernels() {
+		float32Kernel = k
+		t.Run(k.name, f)
+	}
+}
+
 func TestMul(t *testing.T) {
-	testMul[float32](t)
+	eachKernel(t, testMul[float32])
 	testMul[float64](t)
 	testMul[int32](t)
 	testMul[uint8](t)

@@ -1,11 +1,13 @@
 package gemm
 
-// kernel is a micro kernel: run sets, or adds to if add, the mr×nr tile of C at c, whose rows are ldc apart, from a panel
-// of A (kc groups of mr elements) and a panel of B (kc groups of nr). row does so for one row of A and C, nr elements at
-// c, with the kc elements of a.
+// kernel is a micro kernel: run sets, or adds to if add, m ≤ mr rows and n ≤ nr columns of C at c, whose rows are ldc apart,
+// from a panel of A (kc groups of mr elements) and a panel of B (kc groups of nr). tmp has room for mr×nr elements. row, if
+// there is one, does so for one row of A and C, nr elements at c, with the kc elements of a.
 type kernel[T Number] struct {
+	name   string
 	mr, nr int
-	run    func(c []T, ldc int, a, b []T, kc int, add bool)
+	kc     int // rows of a block of B, such that a panel of it stays in the first-level cache
+	run    func(c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T)
 	row    func(c, a, b []T, add bool)
 }
 
@@ -16,11 +18,38 @@ const (
 )
 
 // kernelOf returns the micro kernel for an element type.
-func kernelOf[T Number]() kernel[T] {
-	return kernel[T]{mr: 4, nr: 4, run: micro4x4[T], row: micro1x4[T]}
+func kernelOf[T Number]() *kernel[T] {
+	if k, ok := any(float32Kernel).(*kernel[T]); ok {
+		return k
+	}
+	return &kernel[T]{name: "go", mr: 4, nr: 4, kc: blockK, run: microGo[T], row: micro1x4[T]}
 }
 
-// micro4x4 is the portable micro kernel: two passes over the panels, for the sums of two rows fit the registers.
+// float32Kernel is the best kernel for float32 on this machine.
+var float32Kernel = pickFloat32()
+
+func pickFloat32() *kernel[float32] {
+	for _, k := range float32Kernels() {
+		return k
+	}
+	panic("gemm: no kernel")
+}
+
+var float32Go = &kernel[float32]{name: "go", mr: 4, nr: 4, kc: blockK, run: microGo[float32], row: micro1x4[float32]}
+
+// microGo is the portable micro kernel.
+func microGo[T Number](c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T) {
+	if m == 4 && n == 4 {
+		micro4x4(c, ldc, a, b, kc, add)
+		return
+	}
+	micro4x4(tmp, 4, a, b, kc, false)
+	for r := range m {
+		addRow(c[r*ldc:][:n], tmp[r*4:][:n], add)
+	}
+}
+
+// micro4x4 computes a full tile of the portable kernel: two passes over the panels, for the sums of two rows fit the registers.
 func micro4x4[T Number](c []T, ldc int, a, b []T, kc int, add bool) {
 	micro2x4(c, c[ldc:], a, b, 0, kc, add)
 	micro2x4(c[2*ldc:], c[3*ldc:], a, b, 2, kc, add)

@@ -1,0 +1,62 @@
+//go:build !purego
+
+package gemm
+
+import "github.com/sardonyx-ml/sardonyx/kernels/cpu"
+
+// float32Kernels lists the kernels that this machine can run, best first.
+func float32Kernels() []*kernel[float32] {
+	var ks []*kernel[float32]
+	if cpu.AVX512 {
+		ks = append(ks, &kernel[float32]{name: "avx512", mr: 8, nr: 48, kc: 128, run: runAVX512})
+	}
+	if cpu.AVX2 {
+		ks = append(ks, &kernel[float32]{name: "avx2", mr: 4, nr: 24, kc: blockK, run: runAVX2})
+	}
+	return append(ks, float32Go)
+}
+
+type microFloat32 = func(c *float32, ldc int, a, b *float32, kc int, add bool)
+
+// The kernels by rows-1 and vectors-1.
+var (
+	microAVX2 = [4][3]microFloat32{
+		{microAVX2_1x1, microAVX2_1x2, microAVX2_1x3},
+		{microAVX2_2x1, microAVX2_2x2, microAVX2_2x3},
+		{microAVX2_3x1, microAVX2_3x2, microAVX2_3x3},
+		{microAVX2_4x1, microAVX2_4x2, microAVX2_4x3},
+	}
+	microAVX512 = [8][3]microFloat32{
+		{microAVX512_1x1, microAVX512_1x2, microAVX512_1x3},
+		{microAVX512_2x1, microAVX512_2x2, microAVX512_2x3},
+		{microAVX512_3x1, microAVX512_3x2, microAVX512_3x3},
+		{microAVX512_4x1, microAVX512_4x2, microAVX512_4x3},
+		{microAVX512_5x1, microAVX512_5x2, microAVX512_5x3},
+		{microAVX512_6x1, microAVX512_6x2, microAVX512_6x3},
+		{microAVX512_7x1, microAVX512_7x2, microAVX512_7x3},
+		{microAVX512_8x1, microAVX512_8x2, microAVX512_8x3},
+	}
+)
+
+func runAVX2(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
+	runVectors(&microAVX2[m-1], 4, 8, c, ldc, a, b, kc, m, n, add, tmp)
+}
+
+func runAVX512(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
+	runVectors(&microAVX512[m-1], 8, 16, c, ldc, a, b, kc, m, n, add, tmp)
+}
+
+// runVectors computes whole vectors of columns in place and the rest through tmp.
+func runVectors(row *[3]microFloat32, mr, lanes int, c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
+	_, _, _ = c[(m-1)*ldc+n-1], a[kc*mr-1], b[kc*3*lanes-1]
+	full := n / lanes
+	if full > 0 {
+		row[full-1](&c[0], ldc, &a[0], &b[0], kc, add)
+	}
+	if rest := n - full*lanes; rest > 0 {
+		row[0](&tmp[0], lanes, &a[0], &b[full*lanes], kc, false)
+		for r := range m {
+			addRow(c[r*ldc+full*lanes:][:rest], tmp[r*lanes:][:rest], add)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+//go:build purego || !amd64
+
+package gemm
+
+// float32Kernels lists the kernels that this machine can run, best first.
+func float32Kernels() []*kernel[float32] { return []*kernel[float32]{float32Go} }
