@@ -13,7 +13,7 @@ import (
 // The sizes are below, at and above those of tiles and blocks.
 var sizes = [][3]int{
 	{1, 1, 1}, {1, 7, 5}, {2, 1, 300}, {3, 5, 2}, {4, 4, 4}, {5, 9, 17}, {1, 1030, 9}, {1, 37, 600}, {3, 130, 258},
-	{8, 16, 256}, {9, 17, 257}, {193, 3, 11}, {200, 261, 30}, {17, 300, 530}, {300, 1, 70}, {5, 6, 0}, {0, 4, 4}, {4, 0, 4},
+	{8, 16, 256}, {9, 17, 257}, {193, 3, 11}, {200, 261, 30}, {17, 300, 530}, {300, 1, 70}, {64, 96, 40}, {512, 48, 512}, {5, 6, 0}, {0, 4, 4}, {4, 0, 4},
 }
 
 func random[T Number](r *rand.Rand, n int) []T {
@@ -39,6 +39,14 @@ func reference[T Number](m, n, k int, a, b func(i, j int) T) []T {
 
 func (o Operand[T]) at(i, j int) T { return o.Data[i*o.Row+j*o.Col] }
 
+// extent is the number of elements up to the last one of a matrix, so that a read behind it is found out.
+func extent(rows, cols, ld int, trans bool) int {
+	if trans {
+		rows, cols = cols, rows
+	}
+	return max(0, (rows-1)*ld+cols)
+}
+
 // testMul uses small integers, whose sums are exact in every element type and order.
 func testMul[T Number](t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -53,8 +61,7 @@ func testMul[T Number](t *testing.T) {
 			if tb {
 				ldb = k + 3
 			}
-			a := RowMajor(random[T](r, max(m, k)*(lda+1)+8), lda, ta)
-			b := RowMajor(random[T](r, max(n, k)*(ldb+1)+8), ldb, tb)
+			a, b := RowMajor(random[T](r, extent(m, k, lda, ta)), lda, ta), RowMajor(random[T](r, extent(k, n, ldb, tb)), ldb, tb)
 			want := reference(m, n, k, a.at, b.at)
 			c := random[T](r, m*ldc)
 			before := slices.Clone(c)

@@ -8,7 +8,7 @@ import "github.com/sardonyx-ml/sardonyx/kernels/cpu"
 func float32Kernels() []*kernel[float32] {
 	var ks []*kernel[float32]
 	if cpu.AVX512 {
-		ks = append(ks, &kernel[float32]{name: "avx512", mr: 8, nr: 48, kc: 128, run: runAVX512})
+		ks = append(ks, &kernel[float32]{name: "avx512", mr: 8, nr: 48, kc: blockK, run: runAVX512})
 	}
 	if cpu.AVX2 {
 		ks = append(ks, &kernel[float32]{name: "avx2", mr: 4, nr: 24, kc: blockK, run: runAVX2})
@@ -59,4 +59,47 @@ func runVectors(row *[3]microFloat32, mr, lanes int, c []float32, ldc int, a, b 
 			addRow(c[r*ldc+full*lanes:][:rest], tmp[r*lanes:][:rest], add)
 		}
 	}
+}
+
+// packFloat32 is packPanels for one panel of w ≤ width columns; it reports false where it has no code.
+func packFloat32(panel, src []float32, row, col, width, w, kc int) bool {
+	if !cpu.AVX2 || kc == 0 {
+		return false
+	}
+	switch {
+	case col == 1 && w == width && (width == 24 || width == 48 && cpu.AVX512):
+		_, _ = panel[kc*width-1], src[(kc-1)*row+width-1]
+		if width == 24 {
+			packRowsAVX2(&panel[0], &src[0], row, kc)
+		} else {
+			packRowsAVX512(&panel[0], &src[0], row, kc)
+		}
+		return true
+	case row == 1 && kc >= 8:
+		packTransposed(panel, src, col, width, w, kc)
+		return true
+	}
+	return false
+}
+
+// packTransposed packs columns that are contiguous in memory, col apart.
+func packTransposed(panel, src []float32, col, width, w, kc int) {
+	j := 0
+	for step := 8; step >= 4; step /= 2 {
+		for ; j+step <= w; j += step {
+			whole := kc / step * step
+			_, _ = panel[(kc-1)*width+j+step-1], src[(j+step-1)*col+kc-1]
+			if step == 8 {
+				transpose8AVX2(&panel[j], width, &src[j*col], col, whole)
+			} else {
+				transpose4AVX2(&panel[j], width, &src[j*col], col, whole)
+			}
+			for p := whole; p < kc; p++ {
+				for t := range step {
+					panel[p*width+j+t] = src[p+(j+t)*col]
+				}
+			}
+		}
+	}
+	packStrided(panel[j:], src[min(j*col, len(src)):], 1, col, width, w-j, kc, width-j)
 }

@@ -35,10 +35,16 @@ func (p *Packed[T]) block(j, k0, kc int) []T {
 
 // packPanels copies rows [k0, k0+kc) and columns [j0, j0+n) of b to panels of width columns; see BlockFunc.
 func packPanels[T Number](dst []T, b Operand[T], width, k0, kc, j0, n int) {
+	if kc == 0 {
+		return
+	}
 	for j := 0; j < n; j += width {
 		panel := dst[j*kc:][:kc*width]
 		src := b.Data[k0*b.Row+(j0+j)*b.Col:]
 		w := min(width, n-j)
+		if p32, ok := any(panel).([]float32); ok && packFloat32(p32, any(src).([]float32), b.Row, b.Col, width, w, kc) {
+			continue
+		}
 		switch {
 		case b.Col == 1 && w == width && width == 4:
 			packRows4(panel, src, b.Row, kc)
@@ -50,7 +56,7 @@ func packPanels[T Number](dst []T, b Operand[T], width, k0, kc, j0, n int) {
 		case b.Row == 1 && w == width && width == 4:
 			packCols4(panel, src, b.Col, kc)
 		default:
-			packStrided(panel, src, b.Row, b.Col, width, w, kc)
+			packStrided(panel, src, b.Row, b.Col, width, w, kc, width)
 		}
 	}
 }
@@ -68,13 +74,14 @@ func packCols4[T Number](panel, src []T, ld, kc int) {
 	}
 }
 
-func packStrided[T Number](panel, src []T, row, col, width, w, kc int) {
+// packStrided fills the first room columns of a panel: w from src, the others with zeros.
+func packStrided[T Number](panel, src []T, row, col, width, w, kc, room int) {
 	for j := range w {
 		for p := range kc {
 			panel[p*width+j] = src[p*row+j*col]
 		}
 	}
-	for j := w; j < width; j++ {
+	for j := w; j < room; j++ {
 		for p := range kc {
 			panel[p*width+j] = 0
 		}

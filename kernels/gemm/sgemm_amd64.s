@@ -4017,3 +4017,157 @@ set_AVX512_8_3:
 	VMOVUPS Z23, 128(AX)
 	VZEROUPPER
 	RET
+
+// func packRowsAVX2(dst *float32, src *float32, ld int, rows int)
+// Requires: AVX
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ ld+16(FP), DX
+	MOVQ rows+24(FP), BX
+	SHLQ $0x02, DX
+
+row_packRowsAVX2:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS Y0, 64(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000060, AX
+	DECQ    BX
+	JNZ     row_packRowsAVX2
+	VZEROUPPER
+	RET
+
+// func packRowsAVX512(dst *float32, src *float32, ld int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·packRowsAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ ld+16(FP), DX
+	MOVQ rows+24(FP), BX
+	SHLQ $0x02, DX
+
+row_packRowsAVX512:
+	VMOVUPS (CX), Z0
+	VMOVUPS Z0, (AX)
+	VMOVUPS 64(CX), Z0
+	VMOVUPS Z0, 64(AX)
+	VMOVUPS 128(CX), Z0
+	VMOVUPS Z0, 128(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x000000c0, AX
+	DECQ    BX
+	JNZ     row_packRowsAVX512
+	VZEROUPPER
+	RET
+
+// func transpose8AVX2(dst *float32, ds int, src *float32, ld int, n int)
+// Requires: AVX
+TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ ds+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ n+32(FP), SI
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), DI
+	LEAQ (DX)(BX*4), R8
+
+transpose8:
+	VMOVUPS    (DX), Y0
+	VMOVUPS    (DX)(BX*1), Y1
+	VMOVUPS    (DX)(BX*2), Y2
+	VMOVUPS    (DX)(DI*1), Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    (R8)(BX*1), Y5
+	VMOVUPS    (R8)(BX*2), Y6
+	VMOVUPS    (R8)(DI*1), Y7
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VSHUFPS    $0x44, Y1, Y8, Y7
+	VSHUFPS    $0xee, Y1, Y8, Y1
+	VSHUFPS    $0x44, Y2, Y0, Y8
+	VSHUFPS    $0xee, Y2, Y0, Y0
+	VSHUFPS    $0x44, Y5, Y3, Y2
+	VSHUFPS    $0xee, Y5, Y3, Y3
+	VSHUFPS    $0x44, Y6, Y4, Y5
+	VSHUFPS    $0xee, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y2
+	VPERM2F128 $0x20, Y3, Y1, Y7
+	VPERM2F128 $0x31, Y3, Y1, Y1
+	VPERM2F128 $0x20, Y5, Y8, Y3
+	VPERM2F128 $0x31, Y5, Y8, Y5
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	VMOVUPS    Y6, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y7, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y3, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y8, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y2, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y1, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y5, (AX)
+	ADDQ       CX, AX
+	VMOVUPS    Y0, (AX)
+	ADDQ       CX, AX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, R8
+	SUBQ       $0x08, SI
+	JNZ        transpose8
+	VZEROUPPER
+	RET
+
+// func transpose4AVX2(dst *float32, ds int, src *float32, ld int, n int)
+// Requires: AVX
+TEXT ·transpose4AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ ds+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ n+32(FP), SI
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), DI
+
+transpose4:
+	VMOVUPS   (DX), X0
+	VMOVUPS   (DX)(BX*1), X2
+	VMOVUPS   (DX)(BX*2), X3
+	VMOVUPS   (DX)(DI*1), X4
+	VUNPCKLPS X2, X0, X1
+	VUNPCKHPS X2, X0, X0
+	VUNPCKLPS X4, X3, X2
+	VUNPCKHPS X4, X3, X3
+	VSHUFPS   $0x44, X2, X1, X4
+	VMOVUPS   X4, (AX)
+	ADDQ      CX, AX
+	VSHUFPS   $0xee, X2, X1, X1
+	VMOVUPS   X1, (AX)
+	ADDQ      CX, AX
+	VSHUFPS   $0x44, X3, X0, X1
+	VMOVUPS   X1, (AX)
+	ADDQ      CX, AX
+	VSHUFPS   $0xee, X3, X0, X0
+	VMOVUPS   X0, (AX)
+	ADDQ      CX, AX
+	ADDQ      $0x00000010, DX
+	SUBQ      $0x04, SI
+	JNZ       transpose4
+	VZEROUPPER
+	RET

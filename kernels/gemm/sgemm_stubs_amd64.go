@@ -183,3 +183,23 @@ func microAVX512_8x2(c *float32, ldc int, a *float32, b *float32, kc int, add bo
 //
 //go:noescape
 func microAVX512_8x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+
+// packRowsAVX2 copies the first elements, three vectors of them, of rows that are ld apart to contiguous rows. rows > 0.
+//
+//go:noescape
+func packRowsAVX2(dst *float32, src *float32, ld int, rows int)
+
+// packRowsAVX512 copies the first elements, three vectors of them, of rows that are ld apart to contiguous rows. rows > 0.
+//
+//go:noescape
+func packRowsAVX512(dst *float32, src *float32, ld int, rows int)
+
+// transpose8AVX2 writes element (i, p) of 8 rows that are ld apart to dst[p*ds+i], for p < n, a positive multiple of 8.
+//
+//go:noescape
+func transpose8AVX2(dst *float32, ds int, src *float32, ld int, n int)
+
+// transpose4AVX2 writes element (i, p) of 4 rows that are ld apart to dst[p*ds+i], for p < n, a positive multiple of 4.
+//
+//go:noescape
+func transpose4AVX2(dst *float32, ds int, src *float32, ld int, n int)

@@ -31,6 +31,7 @@ func main() {
 			}
 		}
 	}
+	packers()
 	Generate()
 }
 
