@@ -9,6 +9,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
@@ -187,5 +188,27 @@ func (n *Node) release(uses map[*Value]int) {
 		for _, v := range sub.Outputs {
 			uses[v]--
 		}
+	}
+}
+
+// ReplaceOutput makes v the output that old was. The name of an output is part of the model's interface: if v is computed
+// for this output only, it takes the name over, else an Identity node does.
+func (g *Graph) ReplaceOutput(old, v *Value) {
+	for i, o := range g.Outputs {
+		if o != old {
+			continue
+		}
+		if v.Node != nil && !slices.Contains(g.Outputs, v) && slices.Contains(g.Nodes, v.Node) {
+			v.Name, v.Declared = old.Name, old.Declared
+			g.Outputs[i] = v
+			continue
+		}
+		id, err := NewNode("", "Identity", g.Opsets[""], []*Value{v}, nil, old.Name)
+		if err != nil {
+			panic("graph: Identity: " + err.Error())
+		}
+		id.Outputs[0].Type, id.Outputs[0].Declared = v.Type, old.Declared
+		g.Nodes = append(g.Nodes, id)
+		g.Outputs[i] = id.Outputs[0]
 	}
 }

@@ -22,6 +22,12 @@ func (g *Graph) Infer() error {
 	return g.inferNodes(&inference{pool: parallel.NewPool(0)})
 }
 
+// InferOutputs infers the types of one node's outputs from those of its inputs, for nodes that a pass made.
+func (n *Node) InferOutputs() error {
+	inf := &inference{pool: parallel.NewPool(0)}
+	return inf.node(n)
+}
+
 type inference struct{ pool *parallel.Pool }
 
 func (g *Graph) inferNodes(inf *inference) error {

@@ -1,0 +1,218 @@
+package opt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Rule is a rewrite of one pattern.
+type Rule struct {
+	Name  string
+	Match Pattern
+	// Build appends what replaces the match to b's graph and returns the value for the pattern's root. It returns nil to
+	// refuse, with the reason in b.Refuse.
+	Build func(b *Rewrite, m *Match) *graph.Value
+}
+
+// Rewrite is the context of building a replacement.
+type Rewrite struct {
+	*graph.Builder
+	refused string
+}
+
+// Refuse records why a match is left alone and returns nil.
+func (r *Rewrite) Refuse(reason string) *graph.Value {
+	r.refused = reason
+	return nil
+}
+
+// Stats counts what rules did.
+type Stats struct {
+	Applied map[string]int
+	Refused map[string]int // "rule: reason"
+}
+
+// Apply runs rules over g and its subgraphs until none applies any more.
+func Apply(g *graph.Graph, stats *Stats, rules ...Rule) error {
+	return g.Walk(func(sub *graph.Graph) error {
+		for range maxRounds {
+			changed, err := applyOnce(g, sub, stats, rules)
+			if err != nil || !changed {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// maxRounds bounds the rounds over one graph: rules that undo each other must not run for ever.
+const maxRounds = 20
+
+// users is who reads each value of a model's graphs.
+type users struct {
+	nodes   map[*graph.Value][]*graph.Node // a node once for each input
+	outputs map[*graph.Value]int           // times the value is an output of a graph
+	owner   map[*graph.Node]*graph.Graph
+}
+
+func usersOf(g *graph.Graph) *users {
+	u := &users{map[*graph.Value][]*graph.Node{}, map[*graph.Value]int{}, map[*graph.Node]*graph.Graph{}}
+	_ = g.Walk(func(sub *graph.Graph) error {
+		for _, n := range sub.Nodes {
+			u.add(sub, n)
+		}
+		for _, v := range sub.Outputs {
+			u.outputs[v]++
+		}
+		return nil
+	})
+	return u
+}
+
+func (u *users) add(g *graph.Graph, n *graph.Node) {
+	u.owner[n] = g
+	for _, v := range n.Inputs {
+		if v != nil {
+			u.nodes[v] = append(u.nodes[v], n)
+		}
+	}
+}
+
+func (u *users) remove(n *graph.Node) {
+	delete(u.owner, n)
+	for _, v := range n.Inputs {
+		if v != nil {
+			i := slices.Index(u.nodes[v], n)
+			u.nodes[v] = slices.Delete(slices.Clone(u.nodes[v]), i, i+1)
+		}
+	}
+}
+
+// applyOnce goes over the nodes of one graph, last first, so that the largest pattern around a node comes before its parts.
+func applyOnce(top, g *graph.Graph, stats *Stats, rules []Rule) (bool, error) {
+	u := usersOf(top)
+	changed := false
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		if i >= len(g.Nodes) {
+			continue
+		}
+		n := g.Nodes[i]
+		for _, r := range rules {
+			done, err := try(g, u, n, r, stats)
+			if err != nil {
+				return false, fmt.Errorf("rule %s at %v: %w", r.Name, n, err)
+			}
+			if done {
+				changed = true
+				break
+			}
+		}
+	}
+	return changed, nil
+}
+
+// try applies a rule with the given node as the root.
+func try(g *graph.Graph, u *users, n *graph.Node, r Rule, stats *Stats) (bool, error) {
+	for _, root := range n.Outputs {
+		if root == nil || root.Const != nil {
+			continue
+		}
+		m := &Match{Root: n, values: map[string]*graph.Value{}, nodes: map[string]*graph.Node{}}
+		if !r.Match.match(m, root, func() bool { return u.closed(g, m, root) }) {
+			continue
+		}
+		return replace(g, u, m, root, r, stats)
+	}
+	return false, nil
+}
+
+// closed reports whether nobody outside the match needs what is inside it, and all of it belongs to one graph.
+func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value) bool {
+	for _, n := range m.inner {
+		if u.owner[n] != g {
+			return false
+		}
+		for _, o := range n.Outputs {
+			if o == nil || o == root {
+				continue
+			}
+			if u.outputs[o] > 0 {
+				return false
+			}
+			for _, user := range u.nodes[o] {
+				if !slices.Contains(m.inner, user) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stats *Stats) (bool, error) {
+	at := slices.Index(g.Nodes, m.Root)
+	rest := g.Nodes[at:]
+	b := &Rewrite{Builder: graph.NewBuilder(g, root.Name)}
+	b.Opset = g.Opsets[""]
+	g.Nodes = slices.Clone(g.Nodes[:at])
+	v := r.Build(b, m)
+	built := g.Nodes[at:]
+	if b.Err() != nil || v == nil {
+		g.Nodes = append(g.Nodes[:at], rest...)
+		if b.Err() != nil {
+			b.refused = b.Err().Error()
+		}
+		if stats != nil && b.refused != "" {
+			stats.Refused[r.Name+": "+b.refused]++
+		}
+		return false, nil
+	}
+	for _, n := range built {
+		if err := n.InferOutputs(); err != nil {
+			return false, err
+		}
+		u.add(g, n)
+	}
+	substitute(g, u, root, v)
+	for _, n := range rest {
+		if slices.Contains(m.inner, n) {
+			u.remove(n)
+			continue
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *graph.Node) bool {
+		if _, ok := u.owner[n]; ok && slices.Contains(m.inner, n) {
+			u.remove(n)
+			return true
+		}
+		return false
+	})
+	if stats != nil {
+		stats.Applied[r.Name]++
+	}
+	return true, nil
+}
+
+// substitute makes every reader of old read v, which takes over old's name if it has been made for it.
+func substitute(g *graph.Graph, u *users, old, v *graph.Value) {
+	if v == old {
+		return
+	}
+	for _, n := range u.nodes[old] {
+		for i, x := range n.Inputs {
+			if x == old {
+				n.Inputs[i] = v
+				u.nodes[v] = append(u.nodes[v], n)
+			}
+		}
+	}
+	delete(u.nodes, old)
+	if u.outputs[old] > 0 {
+		g.ReplaceOutput(old, v)
+		u.outputs[v] += u.outputs[old]
+		delete(u.outputs, old)
+	}
+}
