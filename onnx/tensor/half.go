@@ -236,8 +236,8 @@ const (
 	RoundNearest
 )
 
-// ToF8E8M0 rounds |f| to a power of two. With saturate, results out of range are clamped to the smallest or largest
-// power; without, they become NaN. Zero becomes the smallest power, 2^-127.
+// ToF8E8M0 rounds |f| to a power of two. With saturate, results out of range, zero among them, are clamped to the
+// smallest (2^-127) or largest power; without, they become NaN.
 func ToF8E8M0(f float32, mode RoundMode, saturate bool) F8E8M0 {
 	if f != f {
 		return 0xFF
@@ -250,7 +250,7 @@ func ToF8E8M0(f float32, mode RoundMode, saturate bool) F8E8M0 {
 		return 0xFF
 	}
 	if a == 0 {
-		return 0
+		return e8m0Underflow(saturate)
 	}
 	m, e := math.Frexp(a) // a = m·2^e, m in [0.5, 1): a lies in [2^(e-1), 2^e)
 	p := e - 1
@@ -269,10 +269,19 @@ func ToF8E8M0(f float32, mode RoundMode, saturate bool) F8E8M0 {
 		return 0xFE
 	case p > 127:
 		return 0xFF
-	case p < -127:
+	case p < -127 && mode == RoundUp:
 		return 0
+	case p < -127:
+		return e8m0Underflow(saturate)
 	}
 	return F8E8M0(p + 127)
+}
+
+func e8m0Underflow(saturate bool) F8E8M0 {
+	if saturate {
+		return 0
+	}
+	return 0xFF
 }
 
 // Float4ToFloat32 decodes a float4e2m1 code (0–15).
