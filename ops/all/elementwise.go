@@ -1,0 +1,3 @@
+package all
+
+import _ "github.com/sardonyx-ml/sardonyx/ops/elementwise" // registers the element-wise operators
