@@ -1,0 +1,99 @@
+// Package conv computes convolutions over any number of spatial axes. The general convolution is a matrix product whose
+// right operand, the columns of windows, is made up block by block (kernels/gemm); kernels of one point are plain
+// products, and depthwise convolutions run directly over rows.
+package conv
+
+import (
+	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
+	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
+)
+
+// Geometry is the shape of a convolution. Tensors are (N, C, spatial…) in row-major order; the slices hold one value per
+// spatial axis, of which there is at least one.
+type Geometry struct {
+	Batch   int
+	Groups  int
+	InC     int   // input channels of one group
+	OutC    int   // output channels of one group
+	In, Out []int // spatial sizes; for Transpose, Out is that of the convolution's result, the larger side
+	Kernel  []int
+	Stride  []int
+	Dilate  []int
+	Pad     []int // before each axis; what is past the input's end is padding as well
+}
+
+// Volume is the product of sizes.
+func Volume(s []int) int {
+	n := 1
+	for _, v := range s {
+		n *= v
+	}
+	return n
+}
+
+// Epilogue is what is done to the finished output.
+type Epilogue[T any] struct {
+	Bias []T           // one per output channel, or nil
+	Act  func(row []T) // applied in place to pieces of the output, or nil
+}
+
+// Forward sets y, (Batch, Groups·OutC, Out…), to the convolution of x, (Batch, Groups·InC, In…), with w, (Groups·OutC,
+// InC, Kernel…).
+func Forward[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epilogue[T]) {
+	if g.InC == 1 && g.OutC <= 2 && g.Groups > 1 {
+		depthwise(pool, g, y, x, w, e)
+		return
+	}
+	in, out, k := Volume(g.In), Volume(g.Out), g.InC*Volume(g.Kernel)
+	args := &gemm.Args[T]{M: g.OutC, N: out, K: k, LDC: out, A: gemm.RowMajor[T](nil, k, false), Act: e.Act}
+	point := g.pointwise()
+	if point {
+		args.B = gemm.RowMajor[T](nil, out, false)
+	}
+	gemm.Batch(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Args[T]) {
+		group := i % g.Groups
+		a.C, a.A.Data = y[i*g.OutC*out:], w[group*g.OutC*k:]
+		if image := x[i*g.InC*in : (i+1)*g.InC*in]; point {
+			a.B.Data = image
+		} else {
+			a.BlockB = Columns[T](g, image, 0)
+		}
+		if e.Bias != nil {
+			a.Bias = gemm.Operand[T]{Data: e.Bias[group*g.OutC:], Row: 1}
+		}
+	})
+}
+
+// Int8 sets y, (Batch, Groups·OutC, Out…), to the convolution of 8-bit integers: x, whose zero point is xZero, with w,
+// whose zero points are wZero: none, one, or one per output channel. Padding has the value 0 after the zero point's
+// subtraction.
+func Int8(pool *parallel.Pool, g *Geometry, y []int32, x []uint8, xSigned bool, xZero int32, w []uint8, wSigned bool, wZero []int32) {
+	in, out, k := Volume(g.In), Volume(g.Out), g.InC*Volume(g.Kernel)
+	args := &gemm.Int8Args{M: g.OutC, N: out, K: k, LDC: out, A: gemm.Int8Operand{Signed: wSigned, Row: k, Col: 1, Zero: wZero}}
+	var signed []int8
+	if xSigned {
+		signed = asInt8(x)
+	}
+	gemm.BatchInt8(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Int8Args) {
+		group := i % g.Groups
+		a.C, a.A.Data = y[i*g.OutC*out:], w[group*g.OutC*k:]
+		if len(wZero) > 1 {
+			a.A.Zero = wZero[group*g.OutC : (group+1)*g.OutC]
+		}
+		if xSigned {
+			a.BlockB = Columns[int32](g, signed[i*g.InC*in:(i+1)*g.InC*in], xZero)
+		} else {
+			a.BlockB = Columns[int32](g, x[i*g.InC*in:(i+1)*g.InC*in], xZero)
+		}
+	})
+}
+
+// pointwise reports whether the columns of windows are the image itself.
+func (g *Geometry) pointwise() bool {
+	for i := range g.In {
+		if g.Kernel[i] != 1 || g.Stride[i] != 1 || g.Pad[i] != 0 || g.Out[i] != g.In[i] {
+			return false
+		}
+	}
+	return true
+}
