@@ -14,6 +14,7 @@ func asInt8(b []uint8) []int8 {
 // position. Elements are converted and have zero subtracted; in the padding they are 0.
 func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
 	return func(dst []D, nr, k0, kc, j0, nc int) {
+		step := rowLen / nr * nr
 		c := newCursor(g, j0)
 		start := c
 		var row [rowLen]D
@@ -21,8 +22,8 @@ func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
 		tap.seek(g, k0)
 		for p := range kc {
 			c = start
-			for j := 0; j < nc; j += rowLen {
-				n := min(rowLen, nc-j)
+			for j := 0; j < nc; j += step {
+				n := min(step, nc-j)
 				fill(&c, g, &tap, row[:n], x, zero)
 				scatter(dst[p*nr:], row[:], nr, kc, j, n)
 			}
@@ -31,7 +32,7 @@ func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
 	}
 }
 
-// rowLen is the number of columns that are gathered at a time; panel widths divide it.
+// rowLen is the largest number of columns that are gathered at a time, in whole panels.
 const rowLen = 256
 
 // scatter writes columns [j, j+n) of one row to panels of nr columns, kc rows each, and clears the rest of the last one.

@@ -49,10 +49,11 @@ func (s *sampler[T]) block(dst []T, nr, k0, kc, j0, nc int) {
 	var t tap
 	t.seek(s.g, k0)
 	var row [rowLen]T
+	step := rowLen / nr * nr
 	for p := range kc {
 		q := (s.image*s.o.Groups+(s.channel+t.channel)/perGroup)*kernel + (k0+p)%kernel
-		for j := 0; j < nc; j += rowLen {
-			n := min(rowLen, nc-j)
+		for j := 0; j < nc; j += step {
+			n := min(step, nc-j)
 			c := newCursor(s.g, j0+j)
 			at := c.axes(s.g)
 			for i := range n {
