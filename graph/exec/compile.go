@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
@@ -36,17 +38,24 @@ type step struct {
 	subs    map[string]*program
 }
 
+// packed is what an operator made of its constant inputs.
+type packed struct {
+	op      ops.Op
+	dropped []int
+}
+
 // compiler assigns slots for one graph.
 type compiler struct {
 	p     *program
 	g     *graph.Graph
 	slot  map[*graph.Value]int
 	outer *compiler
+	packs map[*graph.Node]packed
 }
 
 // compile turns an inferred graph into a program.
-func compile(g *graph.Graph) *program {
-	c := &compiler{p: &program{}, g: g, slot: map[*graph.Value]int{}}
+func compile(g *graph.Graph, packs map[*graph.Node]packed) *program {
+	c := &compiler{p: &program{}, g: g, slot: map[*graph.Value]int{}, packs: packs}
 	c.build(g.Uses())
 	return c.p
 }
@@ -93,8 +102,12 @@ func (c *compiler) use(v *graph.Value) int {
 
 func (c *compiler) step(n *graph.Node, uses map[*graph.Value]int) step {
 	s := step{node: n, op: n.Op}
-	for _, v := range n.Inputs {
-		if v == nil {
+	pk, isPacked := c.packs[n]
+	if isPacked {
+		s.op = pk.op
+	}
+	for i, v := range n.Inputs {
+		if v == nil || isPacked && slices.Contains(pk.dropped, i) {
 			s.in = append(s.in, -1)
 			continue
 		}
@@ -104,7 +117,7 @@ func (c *compiler) step(n *graph.Node, uses map[*graph.Value]int) step {
 		if s.subs == nil {
 			s.subs = map[string]*program{}
 		}
-		inner := &compiler{p: &program{}, g: sub, slot: map[*graph.Value]int{}, outer: c}
+		inner := &compiler{p: &program{}, g: sub, slot: map[*graph.Value]int{}, outer: c, packs: c.packs}
 		inner.build(uses)
 		s.subs[name] = inner.p
 	}

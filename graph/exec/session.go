@@ -46,6 +46,7 @@ type options struct {
 	threads int
 	memory  int64
 	fold    bool
+	forget  func([]byte) // told of constants in the model's file that nobody reads any more
 }
 
 // Threads limits the number of threads that one Run uses; 0 means GOMAXPROCS.
@@ -78,10 +79,11 @@ func New(m *onnx.Model, opts ...Option) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewGraph(g, opts...)
+	return NewGraph(g, append([]Option{func(o *options) { o.forget = m.Forget }}, opts...)...)
 }
 
-// NewGraph makes a session from a graph, which it takes over.
+// NewGraph makes a session from a graph, which it takes over: constants that operators keep in a form of their own are taken
+// out of it.
 func NewGraph(g *graph.Graph, opts ...Option) (*Session, error) {
 	o := options{fold: true}
 	for _, opt := range opts {
@@ -103,7 +105,7 @@ func NewGraph(g *graph.Graph, opts ...Option) (*Session, error) {
 	for _, v := range g.Outputs {
 		s.outputs = append(s.outputs, Port{v.Name, v.Type, false})
 	}
-	s.main = compile(g)
+	s.main = compile(g, prepack(g, s.pool, o.forget))
 	return s, nil
 }
 
