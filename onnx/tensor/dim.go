@@ -273,6 +273,37 @@ func (d Dim) Min(e Dim) Dim {
 	return apply("min", d, e)
 }
 
+// NonNegative reports whether d is known not to be negative, given that no symbol is: it has no negative coefficient.
+func (d Dim) NonNegative() bool {
+	if !d.known || d.c < 0 {
+		return false
+	}
+	for _, t := range d.terms {
+		if t.coef < 0 {
+			return false
+		}
+		for _, a := range t.atoms {
+			if !a.nonNegative() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (a *atom) nonNegative() bool {
+	x, y := a.args[0], a.args[1]
+	switch a.fn {
+	case "":
+		return true
+	case "mod":
+		return y.NonNegative()
+	case "max":
+		return x.NonNegative() || y.NonNegative()
+	}
+	return x.NonNegative() && y.NonNegative()
+}
+
 // maxKey bounds the text of an atom, so that chains of functions do not grow without end.
 const maxKey = 200
 
