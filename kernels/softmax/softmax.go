@@ -1,6 +1,7 @@
 // Package softmax holds the loops of Softmax, LogSoftmax and Hardmax and of the exponentials inside attention.
 //
-// All of them work along the first axis of an (n, inner) row-major block: for inner = 1 that is one contiguous row.
+// All of them work along the first axis of a block of n rows that are inner elements apart; for inner = 1 that is one contiguous
+// row. The block may be narrower than inner: x and y go from its first column in row 0 to its last column in row n-1.
 // Every function allows y to be x.
 package softmax
 
@@ -84,7 +85,7 @@ func LogSoftmax[T Float](y, x []T, n, inner int) {
 // Hardmax sets y to 1 at the first maximum along n and to 0 elsewhere.
 func Hardmax[T Float](y, x []T, n, inner int) {
 	check(len(y), len(x), n, inner)
-	for j := range inner {
+	for j := range len(x) - (n-1)*inner {
 		at := j
 		for i := j; i < len(x); i += inner {
 			if x[i] > x[at] {
@@ -119,8 +120,9 @@ const columnBlock = 64
 // column of row 0 and end with its last column of row n-1.
 func columns[T Float](y, x []T, n, inner int, f func(y, x, m, s []T)) {
 	var mb, sb [columnBlock]T
-	for c := 0; c < inner; c += columnBlock {
-		w := min(columnBlock, inner-c)
+	width := len(x) - (n-1)*inner
+	for c := 0; c < width; c += columnBlock {
+		w := min(columnBlock, width-c)
 		end := (n-1)*inner + c + w
 		yb, xb, m, s := y[c:end], x[c:end], mb[:w], sb[:w]
 		copy(m, xb[:w])
@@ -137,7 +139,7 @@ func columns[T Float](y, x []T, n, inner int, f func(y, x, m, s []T)) {
 }
 
 func check(y, x, n, inner int) {
-	if y != x || x != n*inner || x == 0 {
+	if w := x - (n-1)*inner; y != x || n < 1 || w < 1 || w > inner {
 		panic("softmax: bad lengths")
 	}
 }

@@ -143,7 +143,7 @@ func newOperand(name string, t *tensor.Tensor, heads int) (operand, error) {
 }
 
 func array[T kernel.Float](c *ops.Ctx, o operand) (kernel.Array[T], error) {
-	data, err := floats[T](c, o.Tensor)
+	data, err := ops.Floats[T](c, o.Tensor)
 	if o.packed {
 		return kernel.Packed(data, o.heads, o.seq, o.size), err
 	}
@@ -226,7 +226,7 @@ func compute[T kernel.Float](c *ops.Ctx, a *kernel.Args[T], q operand) error {
 	if q.packed {
 		shape = tensor.Shape{a.Batch, a.QLen, a.Heads * a.VSize}
 	}
-	out, finish, err := result[T](c, 0, q.DType(), shape)
+	out, finish, err := ops.NewFloats[T](c, 0, q.DType(), shape)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func compute[T kernel.Float](c *ops.Ctx, a *kernel.Args[T], q operand) error {
 	}
 	finishScores := func() {}
 	if c.Wants(3) {
-		a.Scores, finishScores, err = result[T](c, 3, q.DType(), tensor.Shape{a.Batch, a.Heads, a.QLen, a.KVLen})
+		a.Scores, finishScores, err = ops.NewFloats[T](c, 3, q.DType(), tensor.Shape{a.Batch, a.Heads, a.QLen, a.KVLen})
 		if err != nil {
 			return err
 		}

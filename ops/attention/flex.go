@@ -91,7 +91,7 @@ func runFlex[T kernel.Float](c *ops.Ctx, op flex) error {
 	if a.V, err = array[T](c, v); err != nil {
 		return err
 	}
-	y, finish, err := result[T](c, 0, q.DType(), tensor.Shape{q.batch, q.heads, q.seq, v.size})
+	y, finish, err := ops.NewFloats[T](c, 0, q.DType(), tensor.Shape{q.batch, q.heads, q.seq, v.size})
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func modify[T kernel.Float](c *ops.Ctx, name string, there bool, x []T, d tensor
 		if t, err = scratch(c, d, shape); err != nil {
 			return nil, err
 		}
-		store(t, x)
+		ops.StoreFloats(t, x)
 	}
 	out, err := c.RunGraph(name, []tensor.Value{t})
 	if err != nil {
@@ -161,5 +161,5 @@ func modify[T kernel.Float](c *ops.Ctx, name string, there bool, x []T, d tensor
 	if !ok || y.DType() != d || !y.Shape().Equal(shape) {
 		return nil, fmt.Errorf("%s returned %v for %v", name, out[0], t)
 	}
-	return floats[T](c, y)
+	return ops.Floats[T](c, y)
 }

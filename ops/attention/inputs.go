@@ -8,61 +8,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
 
-// floats returns the elements of a numeric tensor as T: the tensor's own memory if it has that type, else scratch.
-func floats[T kernel.Float](c *ops.Ctx, t *tensor.Tensor) ([]T, error) {
-	if t.DType() == tensor.DTypeOf[T]() {
-		return tensor.Slice[T](t), nil
-	}
-	buf, err := ops.Scratch[T](c, t.Len())
-	if err != nil {
-		return nil, err
-	}
-	if dst, ok := any(buf).([]float32); ok && tensor.DecodeFloat32(dst, t) {
-		return buf, nil
-	}
-	v, err := t.Floats()
-	if err != nil {
-		return nil, err
-	}
-	for i, x := range v {
-		buf[i] = T(x)
-	}
-	return buf, nil
-}
-
-// result allocates output i and returns memory of type T to write it to; finish converts it if the types differ.
-func result[T kernel.Float](c *ops.Ctx, i int, d tensor.DType, shape tensor.Shape) (data []T, finish func(), err error) {
-	out, err := c.New(i, d, shape)
-	if err != nil {
-		return nil, nil, err
-	}
-	if d == tensor.DTypeOf[T]() {
-		return tensor.Slice[T](out), func() {}, nil
-	}
-	if data, err = ops.Scratch[T](c, out.Len()); err != nil {
-		return nil, nil, err
-	}
-	return data, func() { store(out, data) }, nil
-}
-
-func store[T kernel.Float](out *tensor.Tensor, data []T) {
-	if out.DType() == tensor.Float64 {
-		for i, v := range data {
-			out.Float64()[i] = float64(v)
-		}
-		return
-	}
-	if src, ok := any(data).([]float32); ok {
-		tensor.EncodeFloat32(out, src)
-		return
-	}
-	src := make([]float32, len(data))
-	for i, v := range data {
-		src[i] = float32(v)
-	}
-	tensor.EncodeFloat32(out, src)
-}
-
 // present appends the operand to the past cache, in output i if that is wanted, and returns the cache as operand.
 func present(c *ops.Ctx, i int, cur operand, past *tensor.Tensor) (operand, error) {
 	if past == nil && !c.Wants(i) {
@@ -190,7 +135,7 @@ func setMask[T kernel.Float](c *ops.Ctx, op attention, a *kernel.Args[T], t *ten
 		a.Mask = kernel.Broadcast[bool]{Data: t.Bool(), Batch: st[0], Head: st[1], Row: st[2], Col: st[3]}
 		return nil
 	}
-	data, err := floats[T](c, t)
+	data, err := ops.Floats[T](c, t)
 	a.Bias = kernel.Broadcast[T]{Data: data, Batch: st[0], Head: st[1], Row: st[2], Col: st[3]}
 	return err
 }

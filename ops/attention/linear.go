@@ -62,11 +62,11 @@ func (op linear) Run(c *ops.Ctx) error {
 		if dst == nil || !c.Has(i) {
 			continue
 		}
-		if *dst, err = floats[float32](c, c.Tensor(i)); err != nil {
+		if *dst, err = ops.Floats[float32](c, c.Tensor(i)); err != nil {
 			return err
 		}
 	}
-	y, finish, err := result[float32](c, 0, c.Tensor(0).DType(), tensor.Shape{a.Batch, a.Steps, a.Heads * a.ValueSize})
+	y, finish, err := ops.NewFloats[float32](c, 0, c.Tensor(0).DType(), tensor.Shape{a.Batch, a.Steps, a.Heads * a.ValueSize})
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (op linear) Run(c *ops.Ctx) error {
 	if c.Has(3) {
 		state = c.Tensor(3).DType()
 	}
-	s, finishState, err := result[float32](c, 1, state, tensor.Shape{a.Batch, a.KVHeads, a.KeySize, a.ValueSize})
+	s, finishState, err := ops.NewFloats[float32](c, 1, state, tensor.Shape{a.Batch, a.KVHeads, a.KeySize, a.ValueSize})
 	if err != nil {
 		return err
 	}
