@@ -156,7 +156,7 @@ func (f float8) encode(x float32, saturate bool) uint8 {
 		case f.width == 8:
 			return signBit | 0x7F
 		}
-		return uint8(f.maxMag()) // float4e2m1 has no NaN; the standard's casts give the positive maximum
+		return 1 << (f.width - 1) // float4e2m1 has no NaN; the standard's cases for Cast expect -0
 	case math.IsInf(a, 0):
 		return f.overflow(signBit, saturate)
 	case a == 0:
