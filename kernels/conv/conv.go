@@ -49,6 +49,8 @@ func Forward[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epi
 	point := g.pointwise()
 	if point {
 		args.B = gemm.RowMajor[T](nil, out, false)
+	} else {
+		args.BlockB = Columns[T, T](g, nil, 0)
 	}
 	gemm.Batch(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Args[T]) {
 		group := i % g.Groups

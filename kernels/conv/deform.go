@@ -21,7 +21,7 @@ const MaxDeformAxes = 8
 // what is outside the image is 0.
 func Deform[T float32 | float64](pool *parallel.Pool, g *Geometry, y, x, w, bias []T, o Offsets[T]) {
 	in, out, k := Volume(g.In), Volume(g.Out), g.InC*Volume(g.Kernel)
-	args := &gemm.Args[T]{M: g.OutC, N: out, K: k, LDC: out, A: gemm.RowMajor[T](nil, k, false)}
+	args := &gemm.Args[T]{M: g.OutC, N: out, K: k, LDC: out, A: gemm.RowMajor[T](nil, k, false), BlockB: (*sampler[T])(nil).block}
 	gemm.Batch(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Args[T]) {
 		group := i % g.Groups
 		a.C, a.A.Data = y[i*g.OutC*out:], w[group*g.OutC*k:]

@@ -77,7 +77,7 @@ func Mul[T Number](pool *parallel.Pool, g *Args[T]) {
 }
 
 // Batch computes n products of the same sizes. For product i, at sets the slices of a copy of g; at may be nil if n is
-// 1. It is called concurrently, more than once for an i.
+// 1. It is called concurrently, more than once for an i. Which of PackedA, PackedB and BlockB are nil it must not change.
 func Batch[T Number](pool *parallel.Pool, n int, g *Args[T], at func(i int, g *Args[T])) {
 	if n <= 0 || g.M <= 0 || g.N <= 0 {
 		return
