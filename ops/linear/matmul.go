@@ -52,11 +52,15 @@ func newProduct(a, b tensor.Shape) (product, error) {
 	if _, err = p.out.CheckSize(); err != nil {
 		return p, err
 	}
-	// A batch of matrices times one matrix is one product of a taller matrix.
+	return p, nil
+}
+
+// merged makes a batch of matrices times one matrix one product of a taller matrix.
+func (p product) merged() product {
 	if rows := p.batch.Size(); p.b.Size() == 1 && p.a.Size() == rows {
 		p.m, p.a, p.b, p.batch = rows*p.m, nil, nil, nil
 	}
-	return p, nil
+	return p
 }
 
 // offsets returns, for every product of the batch, which matrix of an operand with the leading axes s it takes.
@@ -87,6 +91,7 @@ func (p product) offsets(s tensor.Shape) []int {
 
 // multiply computes the batch of products.
 func multiply[T gemm.Number](c *ops.Ctx, p product, y, a, b []T) {
+	p = p.merged()
 	g := &gemm.Args[T]{M: p.m, N: p.n, K: p.k, C: y, LDC: p.n, A: gemm.RowMajor(a, p.k, false), B: gemm.RowMajor(b, p.n, false)}
 	batch := p.batch.Size()
 	if batch == 1 {
