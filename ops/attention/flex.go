@@ -76,7 +76,7 @@ func runFlex[T kernel.Float](c *ops.Ctx, op flex) error {
 		return err
 	}
 	if q.packed {
-		return fmt.Errorf("Q has shape %v, not 4 axes", q.Shape())
+		return fmt.Errorf("query has shape %v, not 4 axes", q.Shape())
 	}
 	a := &kernel.Args[T]{Batch: q.batch, Heads: q.heads, KVHeads: k.heads, QLen: q.seq, KVLen: k.seq, HeadSize: q.size, VSize: v.size}
 	if a.Scale = T(op.scale); !op.hasScale {
