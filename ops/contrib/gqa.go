@@ -2,6 +2,7 @@ package contrib
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/attention"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -225,23 +226,25 @@ func (o gqa) prepare(c *ops.Ctx, s *groupState, x source, heads, norm int) (atte
 	return attention.Contiguous(buf, heads, x.rows, x.size), nil
 }
 
-// positions returns the rotary position of each row: given, or counted from the past on. Rows of padding have position 1,
-// as far as there is one.
+// positions returns the rotary position of each row: given, or counted from the past on. When everything is new, a given
+// position is that of the first token.
 func (s *groupState) positions(ids *tensor.Tensor, limit int) (func(b, r int) int, error) {
+	if ids != nil && s.maxLen == s.seq && ids.Len() > 1 {
+		first, err := ids.Ints()
+		if err != nil {
+			return nil, err
+		}
+		ids = tensor.Vector(int64(first[0]))
+	}
 	if ids != nil {
 		return positions(ids, s.batch, s.seq, limit)
 	}
-	for b, n := range s.lens {
-		if n > limit {
-			return nil, fmt.Errorf("position %d of batch entry %d is not in caches of %d rows", n-1, b, limit)
+	for b, n := range s.pasts {
+		if n+s.seq > limit {
+			return nil, fmt.Errorf("position %d of batch entry %d is not in caches of %d rows", n+s.seq-1, b, limit)
 		}
 	}
-	return func(b, r int) int {
-		if p := s.pasts[b] + r; p < s.lens[b] {
-			return p
-		}
-		return min(1, limit-1)
-	}, nil
+	return func(b, r int) int { return s.pasts[b] + r }, nil
 }
 
 // state appends the new rows of x to the past in the given input and writes the whole to an output: for each batch entry
@@ -270,7 +273,7 @@ func (o gqa) state(c *ops.Ctx, s *groupState, input, output int, x attention.Arr
 	return s.joinEach(c, t.Float32(), p, x), nil
 }
 
-// joinEach is join with a past of its own length for each batch entry. What lies behind the keys is 0, or the past's.
+// joinEach is join with a past of its own length for each batch entry. What lies behind the keys is 0.
 func (s *groupState) joinEach(c *ops.Ctx, dst, past []float32, x attention.Array[float32]) attention.Array[float32] {
 	size, total, heads := s.size, s.total, s.batch*s.kvHeads
 	rows := 0
@@ -281,10 +284,7 @@ func (s *groupState) joinEach(c *ops.Ctx, dst, past []float32, x attention.Array
 		for n := lo; n < hi; n++ {
 			b, head := n/s.kvHeads, n%s.kvHeads
 			d := dst[n*total*size : (n+1)*total*size]
-			kept := 0
-			if s.pasts[b] > 0 || rows == total {
-				kept = copy(d, past[n*rows*size:(n+1)*rows*size])
-			}
+			kept := copy(d[:s.pasts[b]*size], past[n*rows*size:(n+1)*rows*size])
 			clear(d[kept:])
 			for r := range s.newKeys {
 				at := b*x.Batch + head*x.Head + r*x.Row
@@ -325,5 +325,13 @@ func (o gqa) attend(c *ops.Ctx, s *groupState) error {
 			args.Stage = attention.Probabilities
 		}
 	}
-	return s.write(c, args)
+	if err := s.write(c, args); err != nil {
+		return err
+	}
+	for i, v := range args.Scores {
+		if math.IsInf(float64(v), -1) {
+			args.Scores[i] = 0
+		}
+	}
+	return nil
 }

@@ -106,7 +106,7 @@ func (o gqa) quantizedState(c *ops.Ctx, s *groupState, input, output int, x atte
 		for i := lo; i < hi; i++ {
 			b, head := i/s.kvHeads, i%s.kvHeads
 			d := dst[i*s.total*n : (i+1)*s.total*n]
-			kept := copy(d, src[i*rows*n:(i+1)*rows*n])
+			kept := copy(d[:s.pasts[b]*n], src[i*rows*n:(i+1)*rows*n])
 			clear(d[kept:])
 			for r := range s.newKeys {
 				at := b*x.Batch + head*x.Head + r*x.Row
