@@ -39,7 +39,7 @@ func inferChannelsLast(c *ops.Infer, dims []tensor.Dim, inner ops.Op) error {
 		return err
 	}
 	if t := sub.Out[0].Type; t.Ranked && len(t.Dims) == n {
-		c.SetOut(0, c.DType(0), append(append([]tensor.Dim{t.Dims[0]}, t.Dims[2:]...), t.Dims[1])...)
+		c.SetOut(0, tensor.Undefined, append(append([]tensor.Dim{t.Dims[0]}, t.Dims[2:]...), t.Dims[1])...)
 	}
 	return nil
 }

@@ -145,12 +145,12 @@ for t in (u8, i8):
     case("QLinearSoftmax", [t(2, 6, 3), s32(0.03), z(), s32(1 / 256), np.array(0, t(1).dtype) if t is u8 else np.int8(-128)], axis=1, opset=12)
     case("QLinearConcat", [s32(0.05), z(), t(2, 3), s32(0.03), z(), t(2, 2), s32(0.05), z()], axis=1)
     case("QLinearWhere", [ints(2, 2, 1, 4).astype(bool), t(3, 4), s32(0.03), z(), t(1), s32(0.04), z(), s32(0.05), z()])
-    case("QLinearAveragePool", [t(1, 2, 6, 6), s32(0.03), z(), s32(0.04), z()], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])
-    case("QLinearAveragePool", [t(1, 6, 6, 2), s32(0.03), z(), s32(0.04), z()], kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1, channels_last=1)
-    case("QLinearGlobalAveragePool", [t(2, 3, 4, 5), s32(0.03), z(), s32(0.02), z()])
-    case("QLinearGlobalAveragePool", [t(2, 4, 5, 3), s32(0.03), z(), s32(0.02), z()], channels_last=1)
+    case("QLinearAveragePool", [t(1, 2, 6, 6), s32(0.0317), z(), s32(0.04), z()], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])
+    case("QLinearAveragePool", [t(1, 6, 6, 2), s32(0.0317), z(), s32(0.04), z()], kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1, channels_last=1)
+    case("QLinearGlobalAveragePool", [t(2, 3, 4, 5), s32(0.0317), z(), s32(0.02), z()])
+    case("QLinearGlobalAveragePool", [t(2, 4, 5, 3), s32(0.0317), z(), s32(0.02), z()], channels_last=1)
 case("DynamicQuantizeLSTM", [f(3, 2, 4), i8(1, 4, 12), i8(1, 3, 12), f(1, 24), None, f(1, 2, 3), f(1, 2, 3), None, s32([0.01]), i8(1), s32([0.02]), i8(1)], 3, hidden_size=3)
-case("DynamicQuantizeLSTM", [f(3, 2, 4), u8(2, 4, 12), u8(2, 3, 12), None, i32(3, 2), None, None, f(2, 9), f(2, 12, lo=.01, hi=.02), u8(2, 12), f(2, 12, lo=.01, hi=.02), u8(2, 12)], 3, const=(9, 11), hidden_size=3, direction="bidirectional")
+case("DynamicQuantizeLSTM", [f(3, 2, 4), u8(2, 4, 12), u8(2, 3, 12), None, i32(3, 2), None, None, f(2, 9), f(2, 12, lo=.01, hi=.02), u8(2, 12), f(2, 12, lo=.01, hi=.02), u8(2, 12)], 3, const=(1, 2, 9, 11), hidden_size=3, direction="bidirectional")
 
 # weights
 for bits, k, n, block in ((4, 32, 3, 16), (4, 40, 3, 32), (8, 32, 3, 16), (2, 32, 3, 16), (4, 64, 5, 32)):
@@ -160,8 +160,8 @@ for bits, k, n, block in ((4, 32, 3, 16), (4, 40, 3, 32), (8, 32, 3, 16), (2, 32
     case("MatMulNBits", [f(2, 2, k), u8(n, blocks, blob), f(n * blocks)], K=k, N=n, bits=bits, block_size=block)
     case("MatMulNBits", [f(2, k), u8(n, blocks, blob), f(n * blocks), u8(n * zb), None, f(n)], K=k, N=n, bits=bits, block_size=block)
 case("MatMulNBits", [f(2, 32), u8(3, 2, 8), f(6), f(3, 2)], K=32, N=3, bits=4, block_size=16)
-case("MatMulNBits", [f(2, 32), u8(3, 2, 8), f(6), u8(3), ints(2, 32)], K=32, N=3, bits=4, block_size=16)
-case("MatMulNBits", [f(2, 64), u8(3, 2, 16), f(6)], K=64, N=3, bits=4, block_size=32, accuracy_level=4)
+case("MatMulNBits", [f(2, 32), u8(3, 2, 8), f(6), None, ints(2, 32)], K=32, N=3, bits=4, block_size=16)
+case("MatMulNBits", [f(2, 64), u8(3, 2, 16), f(6)], const=(1, 2), K=64, N=3, bits=4, block_size=32, accuracy_level=4)
 for qt in (0, 1):
     case("MatMulBnb4", [f(2, 32), u8(5 * 16), f(10, lo=0.1, hi=1)], K=32, N=5, block_size=16, quant_type=qt)
 gb = dict(block_size=16, gather_axis=0, quantize_axis=1)
