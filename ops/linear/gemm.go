@@ -36,7 +36,7 @@ func (op gemmOp) Infer(c *ops.Infer) error {
 	a, aok := c.Dims(0)
 	b, bok := c.Dims(1)
 	if aok && len(a) != 2 || bok && len(b) != 2 {
-		return fmt.Errorf("A and B must be matrices, not of ranks %d and %d", len(a), len(b))
+		return fmt.Errorf("operands A and B must be matrices, not of ranks %d and %d", len(a), len(b))
 	}
 	m, n := tensor.Dim{}, tensor.Dim{}
 	if aok {
@@ -59,7 +59,7 @@ func btoi(b bool) int {
 // sizes returns m, n and k of the product.
 func (op gemmOp) sizes(a, b tensor.Shape) (m, n, k int, err error) {
 	if len(a) != 2 || len(b) != 2 {
-		return 0, 0, 0, fmt.Errorf("A and B must be matrices, not of shapes %v and %v", a, b)
+		return 0, 0, 0, fmt.Errorf("operands A and B must be matrices, not of shapes %v and %v", a, b)
 	}
 	m, k = a[btoi(op.transA)], a[1-btoi(op.transA)]
 	n = b[1-btoi(op.transB)]
@@ -72,14 +72,14 @@ func (op gemmOp) sizes(a, b tensor.Shape) (m, n, k int, err error) {
 // biasStrides returns the strides of C as an (m, n) matrix.
 func (op gemmOp) biasStrides(s tensor.Shape, m, n int) (row, col int, err error) {
 	if op.exactC && !s.Equal(tensor.Shape{m, n}) {
-		return 0, 0, fmt.Errorf("C of shape %v is not [%d %d] and broadcast is not set", s, m, n)
+		return 0, 0, fmt.Errorf("operand C of shape %v is not [%d %d] and broadcast is not set", s, m, n)
 	}
 	full := tensor.Shape{1, 1}
 	if len(s) <= 2 {
 		copy(full[2-len(s):], s)
 	}
 	if len(s) > 2 || full[0] != 1 && full[0] != m || full[1] != 1 && full[1] != n {
-		return 0, 0, fmt.Errorf("C of shape %v does not broadcast to [%d %d]", s, m, n)
+		return 0, 0, fmt.Errorf("operand C of shape %v does not broadcast to [%d %d]", s, m, n)
 	}
 	if full[0] != 1 {
 		row = full[1]
