@@ -9,6 +9,9 @@
 // 	protoc        v3.21.12
 // source: onnx/onnxpb/onnx.proto
 
+// Not the standard's "onnx": the registry of protobuf messages is global to a program, and other libraries register their
+// own messages of the standard there. Binary files do not hold the package's name.
+
 package onnxpb
 
 import (
@@ -605,7 +608,7 @@ type AttributeProto struct {
 	RefAttrName *string `protobuf:"bytes,21,opt,name=ref_attr_name,json=refAttrName" json:"ref_attr_name,omitempty"`
 	DocString   *string `protobuf:"bytes,13,opt,name=doc_string,json=docString" json:"doc_string,omitempty"`
 	// Says which of the fields below is in use. Absent in files of IR version 1.
-	Type          *AttributeProto_AttributeType `protobuf:"varint,20,opt,name=type,enum=onnx.AttributeProto_AttributeType" json:"type,omitempty"`
+	Type          *AttributeProto_AttributeType `protobuf:"varint,20,opt,name=type,enum=sardonyx.onnx.AttributeProto_AttributeType" json:"type,omitempty"`
 	F             *float32                      `protobuf:"fixed32,2,opt,name=f" json:"f,omitempty"`
 	I             *int64                        `protobuf:"varint,3,opt,name=i" json:"i,omitempty"`
 	S             []byte                        `protobuf:"bytes,4,opt,name=s" json:"s,omitempty"` // UTF-8
@@ -1801,7 +1804,7 @@ type TensorProto struct {
 	RawData    []byte   `protobuf:"bytes,9,opt,name=raw_data,json=rawData" json:"raw_data,omitempty"`
 	// Keys: location (relative to the model's folder), offset, length, checksum.
 	ExternalData  []*StringStringEntryProto `protobuf:"bytes,13,rep,name=external_data,json=externalData" json:"external_data,omitempty"`
-	DataLocation  *TensorProto_DataLocation `protobuf:"varint,14,opt,name=data_location,json=dataLocation,enum=onnx.TensorProto_DataLocation" json:"data_location,omitempty"`
+	DataLocation  *TensorProto_DataLocation `protobuf:"varint,14,opt,name=data_location,json=dataLocation,enum=sardonyx.onnx.TensorProto_DataLocation" json:"data_location,omitempty"`
 	DoubleData    []float64                 `protobuf:"fixed64,10,rep,packed,name=double_data,json=doubleData" json:"double_data,omitempty"` // double, complex128 (real, imaginary)
 	Uint64Data    []uint64                  `protobuf:"varint,11,rep,packed,name=uint64_data,json=uint64Data" json:"uint64_data,omitempty"`  // uint32, uint64
 	MetadataProps []*StringStringEntryProto `protobuf:"bytes,16,rep,name=metadata_props,json=metadataProps" json:"metadata_props,omitempty"`
@@ -3097,28 +3100,28 @@ var File_onnx_onnxpb_onnx_proto protoreflect.FileDescriptor
 
 const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\n" +
-	"\x16onnx/onnxpb/onnx.proto\x12\x04onnx\"\xe3\x06\n" +
+	"\x16onnx/onnxpb/onnx.proto\x12\rsardonyx.onnx\"\xb4\a\n" +
 	"\x0eAttributeProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
 	"\rref_attr_name\x18\x15 \x01(\tR\vrefAttrName\x12\x1d\n" +
 	"\n" +
-	"doc_string\x18\r \x01(\tR\tdocString\x126\n" +
-	"\x04type\x18\x14 \x01(\x0e2\".onnx.AttributeProto.AttributeTypeR\x04type\x12\f\n" +
+	"doc_string\x18\r \x01(\tR\tdocString\x12?\n" +
+	"\x04type\x18\x14 \x01(\x0e2+.sardonyx.onnx.AttributeProto.AttributeTypeR\x04type\x12\f\n" +
 	"\x01f\x18\x02 \x01(\x02R\x01f\x12\f\n" +
 	"\x01i\x18\x03 \x01(\x03R\x01i\x12\f\n" +
-	"\x01s\x18\x04 \x01(\fR\x01s\x12\x1f\n" +
-	"\x01t\x18\x05 \x01(\v2\x11.onnx.TensorProtoR\x01t\x12\x1e\n" +
-	"\x01g\x18\x06 \x01(\v2\x10.onnx.GraphProtoR\x01g\x12<\n" +
-	"\rsparse_tensor\x18\x16 \x01(\v2\x17.onnx.SparseTensorProtoR\fsparseTensor\x12\x1f\n" +
-	"\x02tp\x18\x0e \x01(\v2\x0f.onnx.TypeProtoR\x02tp\x12\x16\n" +
+	"\x01s\x18\x04 \x01(\fR\x01s\x12(\n" +
+	"\x01t\x18\x05 \x01(\v2\x1a.sardonyx.onnx.TensorProtoR\x01t\x12'\n" +
+	"\x01g\x18\x06 \x01(\v2\x19.sardonyx.onnx.GraphProtoR\x01g\x12E\n" +
+	"\rsparse_tensor\x18\x16 \x01(\v2 .sardonyx.onnx.SparseTensorProtoR\fsparseTensor\x12(\n" +
+	"\x02tp\x18\x0e \x01(\v2\x18.sardonyx.onnx.TypeProtoR\x02tp\x12\x16\n" +
 	"\x06floats\x18\a \x03(\x02R\x06floats\x12\x12\n" +
 	"\x04ints\x18\b \x03(\x03R\x04ints\x12\x18\n" +
-	"\astrings\x18\t \x03(\fR\astrings\x12+\n" +
+	"\astrings\x18\t \x03(\fR\astrings\x124\n" +
 	"\atensors\x18\n" +
-	" \x03(\v2\x11.onnx.TensorProtoR\atensors\x12(\n" +
-	"\x06graphs\x18\v \x03(\v2\x10.onnx.GraphProtoR\x06graphs\x12>\n" +
-	"\x0esparse_tensors\x18\x17 \x03(\v2\x17.onnx.SparseTensorProtoR\rsparseTensors\x120\n" +
-	"\vtype_protos\x18\x0f \x03(\v2\x0f.onnx.TypeProtoR\n" +
+	" \x03(\v2\x1a.sardonyx.onnx.TensorProtoR\atensors\x121\n" +
+	"\x06graphs\x18\v \x03(\v2\x19.sardonyx.onnx.GraphProtoR\x06graphs\x12G\n" +
+	"\x0esparse_tensors\x18\x17 \x03(\v2 .sardonyx.onnx.SparseTensorProtoR\rsparseTensors\x129\n" +
+	"\vtype_protos\x18\x0f \x03(\v2\x18.sardonyx.onnx.TypeProtoR\n" +
 	"typeProtos\"\xd9\x01\n" +
 	"\rAttributeType\x12\r\n" +
 	"\tUNDEFINED\x10\x00\x12\t\n" +
@@ -3141,70 +3144,70 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\x06GRAPHS\x10\n" +
 	"\x12\x12\n" +
 	"\x0eSPARSE_TENSORS\x10\f\x12\x0f\n" +
-	"\vTYPE_PROTOS\x10\x0eJ\x04\b\f\x10\rJ\x04\b\x10\x10\x14R\x01v\"\xad\x01\n" +
+	"\vTYPE_PROTOS\x10\x0eJ\x04\b\f\x10\rJ\x04\b\x10\x10\x14R\x01v\"\xbf\x01\n" +
 	"\x0eValueInfoProto\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
-	"\x04type\x18\x02 \x01(\v2\x0f.onnx.TypeProtoR\x04type\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
+	"\x04type\x18\x02 \x01(\v2\x18.sardonyx.onnx.TypeProtoR\x04type\x12\x1d\n" +
 	"\n" +
-	"doc_string\x18\x03 \x01(\tR\tdocString\x12C\n" +
-	"\x0emetadata_props\x18\x04 \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataProps\"\x8b\x03\n" +
+	"doc_string\x18\x03 \x01(\tR\tdocString\x12L\n" +
+	"\x0emetadata_props\x18\x04 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataProps\"\xa6\x03\n" +
 	"\tNodeProto\x12\x14\n" +
 	"\x05input\x18\x01 \x03(\tR\x05input\x12\x16\n" +
 	"\x06output\x18\x02 \x03(\tR\x06output\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x17\n" +
 	"\aop_type\x18\x04 \x01(\tR\x06opType\x12\x16\n" +
 	"\x06domain\x18\a \x01(\tR\x06domain\x12\x1a\n" +
-	"\boverload\x18\b \x01(\tR\boverload\x122\n" +
-	"\tattribute\x18\x05 \x03(\v2\x14.onnx.AttributeProtoR\tattribute\x12\x1d\n" +
+	"\boverload\x18\b \x01(\tR\boverload\x12;\n" +
+	"\tattribute\x18\x05 \x03(\v2\x1d.sardonyx.onnx.AttributeProtoR\tattribute\x12\x1d\n" +
 	"\n" +
-	"doc_string\x18\x06 \x01(\tR\tdocString\x12C\n" +
-	"\x0emetadata_props\x18\t \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataProps\x12W\n" +
+	"doc_string\x18\x06 \x01(\tR\tdocString\x12L\n" +
+	"\x0emetadata_props\x18\t \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataProps\x12`\n" +
 	"\x15device_configurations\x18\n" +
-	" \x03(\v2\".onnx.NodeDeviceConfigurationProtoR\x14deviceConfigurations\">\n" +
+	" \x03(\v2+.sardonyx.onnx.NodeDeviceConfigurationProtoR\x14deviceConfigurations\">\n" +
 	"\x14IntIntListEntryProto\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x03R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x03(\x03R\x05value\"\xae\x01\n" +
+	"\x05value\x18\x02 \x03(\x03R\x05value\"\xb7\x01\n" +
 	"\x1cNodeDeviceConfigurationProto\x12)\n" +
-	"\x10configuration_id\x18\x01 \x01(\tR\x0fconfigurationId\x12<\n" +
-	"\rsharding_spec\x18\x02 \x03(\v2\x17.onnx.ShardingSpecProtoR\fshardingSpec\x12%\n" +
-	"\x0epipeline_stage\x18\x03 \x01(\x05R\rpipelineStage\"\xda\x01\n" +
+	"\x10configuration_id\x18\x01 \x01(\tR\x0fconfigurationId\x12E\n" +
+	"\rsharding_spec\x18\x02 \x03(\v2 .sardonyx.onnx.ShardingSpecProtoR\fshardingSpec\x12%\n" +
+	"\x0epipeline_stage\x18\x03 \x01(\x05R\rpipelineStage\"\xec\x01\n" +
 	"\x11ShardingSpecProto\x12\x1f\n" +
 	"\vtensor_name\x18\x01 \x01(\tR\n" +
 	"tensorName\x12\x16\n" +
-	"\x06device\x18\x02 \x03(\x03R\x06device\x12T\n" +
-	"\x19index_to_device_group_map\x18\x03 \x03(\v2\x1a.onnx.IntIntListEntryProtoR\x15indexToDeviceGroupMap\x126\n" +
-	"\vsharded_dim\x18\x04 \x03(\v2\x15.onnx.ShardedDimProtoR\n" +
-	"shardedDim\"k\n" +
+	"\x06device\x18\x02 \x03(\x03R\x06device\x12]\n" +
+	"\x19index_to_device_group_map\x18\x03 \x03(\v2#.sardonyx.onnx.IntIntListEntryProtoR\x15indexToDeviceGroupMap\x12?\n" +
+	"\vsharded_dim\x18\x04 \x03(\v2\x1e.sardonyx.onnx.ShardedDimProtoR\n" +
+	"shardedDim\"t\n" +
 	"\x0fShardedDimProto\x12\x12\n" +
-	"\x04axis\x18\x01 \x01(\x03R\x04axis\x12D\n" +
-	"\x0fsimple_sharding\x18\x02 \x03(\v2\x1b.onnx.SimpleShardedDimProtoR\x0esimpleSharding\"{\n" +
+	"\x04axis\x18\x01 \x01(\x03R\x04axis\x12M\n" +
+	"\x0fsimple_sharding\x18\x02 \x03(\v2$.sardonyx.onnx.SimpleShardedDimProtoR\x0esimpleSharding\"{\n" +
 	"\x15SimpleShardedDimProto\x12\x1d\n" +
 	"\tdim_value\x18\x01 \x01(\x03H\x00R\bdimValue\x12\x1d\n" +
 	"\tdim_param\x18\x02 \x01(\tH\x00R\bdimParam\x12\x1d\n" +
 	"\n" +
 	"num_shards\x18\x03 \x01(\x03R\tnumShardsB\x05\n" +
-	"\x03dim\"\x97\x02\n" +
-	"\x11TrainingInfoProto\x128\n" +
-	"\x0einitialization\x18\x01 \x01(\v2\x10.onnx.GraphProtoR\x0einitialization\x12.\n" +
-	"\talgorithm\x18\x02 \x01(\v2\x10.onnx.GraphProtoR\talgorithm\x12S\n" +
-	"\x16initialization_binding\x18\x03 \x03(\v2\x1c.onnx.StringStringEntryProtoR\x15initializationBinding\x12C\n" +
-	"\x0eupdate_binding\x18\x04 \x03(\v2\x1c.onnx.StringStringEntryProtoR\rupdateBinding\"\xb8\x04\n" +
+	"\x03dim\"\xbb\x02\n" +
+	"\x11TrainingInfoProto\x12A\n" +
+	"\x0einitialization\x18\x01 \x01(\v2\x19.sardonyx.onnx.GraphProtoR\x0einitialization\x127\n" +
+	"\talgorithm\x18\x02 \x01(\v2\x19.sardonyx.onnx.GraphProtoR\talgorithm\x12\\\n" +
+	"\x16initialization_binding\x18\x03 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\x15initializationBinding\x12L\n" +
+	"\x0eupdate_binding\x18\x04 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rupdateBinding\"\xee\x04\n" +
 	"\n" +
 	"ModelProto\x12\x1d\n" +
 	"\n" +
-	"ir_version\x18\x01 \x01(\x03R\tirVersion\x12;\n" +
-	"\fopset_import\x18\b \x03(\v2\x18.onnx.OperatorSetIdProtoR\vopsetImport\x12#\n" +
+	"ir_version\x18\x01 \x01(\x03R\tirVersion\x12D\n" +
+	"\fopset_import\x18\b \x03(\v2!.sardonyx.onnx.OperatorSetIdProtoR\vopsetImport\x12#\n" +
 	"\rproducer_name\x18\x02 \x01(\tR\fproducerName\x12)\n" +
 	"\x10producer_version\x18\x03 \x01(\tR\x0fproducerVersion\x12\x16\n" +
 	"\x06domain\x18\x04 \x01(\tR\x06domain\x12#\n" +
 	"\rmodel_version\x18\x05 \x01(\x03R\fmodelVersion\x12\x1d\n" +
 	"\n" +
-	"doc_string\x18\x06 \x01(\tR\tdocString\x12&\n" +
-	"\x05graph\x18\a \x01(\v2\x10.onnx.GraphProtoR\x05graph\x12C\n" +
-	"\x0emetadata_props\x18\x0e \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataProps\x12<\n" +
-	"\rtraining_info\x18\x14 \x03(\v2\x17.onnx.TrainingInfoProtoR\ftrainingInfo\x121\n" +
-	"\tfunctions\x18\x19 \x03(\v2\x13.onnx.FunctionProtoR\tfunctions\x12D\n" +
-	"\rconfiguration\x18\x1a \x03(\v2\x1e.onnx.DeviceConfigurationProtoR\rconfiguration\"g\n" +
+	"doc_string\x18\x06 \x01(\tR\tdocString\x12/\n" +
+	"\x05graph\x18\a \x01(\v2\x19.sardonyx.onnx.GraphProtoR\x05graph\x12L\n" +
+	"\x0emetadata_props\x18\x0e \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataProps\x12E\n" +
+	"\rtraining_info\x18\x14 \x03(\v2 .sardonyx.onnx.TrainingInfoProtoR\ftrainingInfo\x12:\n" +
+	"\tfunctions\x18\x19 \x03(\v2\x1c.sardonyx.onnx.FunctionProtoR\tfunctions\x12M\n" +
+	"\rconfiguration\x18\x1a \x03(\v2'.sardonyx.onnx.DeviceConfigurationProtoR\rconfiguration\"g\n" +
 	"\x18DeviceConfigurationProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vnum_devices\x18\x02 \x01(\x05R\n" +
@@ -3212,32 +3215,32 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\x06device\x18\x03 \x03(\tR\x06device\"@\n" +
 	"\x16StringStringEntryProto\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\x92\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x9b\x01\n" +
 	"\x10TensorAnnotation\x12\x1f\n" +
 	"\vtensor_name\x18\x01 \x01(\tR\n" +
-	"tensorName\x12]\n" +
-	"\x1cquant_parameter_tensor_names\x18\x02 \x03(\v2\x1c.onnx.StringStringEntryProtoR\x19quantParameterTensorNames\"\xcc\x04\n" +
+	"tensorName\x12f\n" +
+	"\x1cquant_parameter_tensor_names\x18\x02 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\x19quantParameterTensorNames\"\x94\x05\n" +
 	"\n" +
-	"GraphProto\x12#\n" +
-	"\x04node\x18\x01 \x03(\v2\x0f.onnx.NodeProtoR\x04node\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x123\n" +
-	"\vinitializer\x18\x05 \x03(\v2\x11.onnx.TensorProtoR\vinitializer\x12F\n" +
-	"\x12sparse_initializer\x18\x0f \x03(\v2\x17.onnx.SparseTensorProtoR\x11sparseInitializer\x12\x1d\n" +
+	"GraphProto\x12,\n" +
+	"\x04node\x18\x01 \x03(\v2\x18.sardonyx.onnx.NodeProtoR\x04node\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12<\n" +
+	"\vinitializer\x18\x05 \x03(\v2\x1a.sardonyx.onnx.TensorProtoR\vinitializer\x12O\n" +
+	"\x12sparse_initializer\x18\x0f \x03(\v2 .sardonyx.onnx.SparseTensorProtoR\x11sparseInitializer\x12\x1d\n" +
 	"\n" +
 	"doc_string\x18\n" +
-	" \x01(\tR\tdocString\x12*\n" +
-	"\x05input\x18\v \x03(\v2\x14.onnx.ValueInfoProtoR\x05input\x12,\n" +
-	"\x06output\x18\f \x03(\v2\x14.onnx.ValueInfoProtoR\x06output\x123\n" +
+	" \x01(\tR\tdocString\x123\n" +
+	"\x05input\x18\v \x03(\v2\x1d.sardonyx.onnx.ValueInfoProtoR\x05input\x125\n" +
+	"\x06output\x18\f \x03(\v2\x1d.sardonyx.onnx.ValueInfoProtoR\x06output\x12<\n" +
 	"\n" +
-	"value_info\x18\r \x03(\v2\x14.onnx.ValueInfoProtoR\tvalueInfo\x12O\n" +
-	"\x17quantization_annotation\x18\x0e \x03(\v2\x16.onnx.TensorAnnotationR\x16quantizationAnnotation\x12C\n" +
-	"\x0emetadata_props\x18\x10 \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataPropsJ\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x06\x10\n" +
+	"value_info\x18\r \x03(\v2\x1d.sardonyx.onnx.ValueInfoProtoR\tvalueInfo\x12X\n" +
+	"\x17quantization_annotation\x18\x0e \x03(\v2\x1f.sardonyx.onnx.TensorAnnotationR\x16quantizationAnnotation\x12L\n" +
+	"\x0emetadata_props\x18\x10 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataPropsJ\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x06\x10\n" +
 	"R\n" +
-	"ir_versionR\x10producer_versionR\fproducer_tagR\x06domain\"\xb1\b\n" +
+	"ir_versionR\x10producer_versionR\fproducer_tagR\x06domain\"\xd5\b\n" +
 	"\vTensorProto\x12\x12\n" +
 	"\x04dims\x18\x01 \x03(\x03R\x04dims\x12\x1b\n" +
-	"\tdata_type\x18\x02 \x01(\x05R\bdataType\x123\n" +
-	"\asegment\x18\x03 \x01(\v2\x19.onnx.TensorProto.SegmentR\asegment\x12!\n" +
+	"\tdata_type\x18\x02 \x01(\x05R\bdataType\x12<\n" +
+	"\asegment\x18\x03 \x01(\v2\".sardonyx.onnx.TensorProto.SegmentR\asegment\x12!\n" +
 	"\n" +
 	"float_data\x18\x04 \x03(\x02B\x02\x10\x01R\tfloatData\x12!\n" +
 	"\n" +
@@ -3249,15 +3252,15 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\x04name\x18\b \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"doc_string\x18\f \x01(\tR\tdocString\x12\x19\n" +
-	"\braw_data\x18\t \x01(\fR\arawData\x12A\n" +
-	"\rexternal_data\x18\r \x03(\v2\x1c.onnx.StringStringEntryProtoR\fexternalData\x12C\n" +
-	"\rdata_location\x18\x0e \x01(\x0e2\x1e.onnx.TensorProto.DataLocationR\fdataLocation\x12#\n" +
+	"\braw_data\x18\t \x01(\fR\arawData\x12J\n" +
+	"\rexternal_data\x18\r \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\fexternalData\x12L\n" +
+	"\rdata_location\x18\x0e \x01(\x0e2'.sardonyx.onnx.TensorProto.DataLocationR\fdataLocation\x12#\n" +
 	"\vdouble_data\x18\n" +
 	" \x03(\x01B\x02\x10\x01R\n" +
 	"doubleData\x12#\n" +
 	"\vuint64_data\x18\v \x03(\x04B\x02\x10\x01R\n" +
-	"uint64Data\x12C\n" +
-	"\x0emetadata_props\x18\x10 \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataProps\x1a1\n" +
+	"uint64Data\x12L\n" +
+	"\x0emetadata_props\x18\x10 \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataProps\x1a1\n" +
 	"\aSegment\x12\x14\n" +
 	"\x05begin\x18\x01 \x01(\x03R\x05begin\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\x03R\x03end\"\xee\x02\n" +
@@ -3301,46 +3304,46 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\x04INT2\x10\x1a\")\n" +
 	"\fDataLocation\x12\v\n" +
 	"\aDEFAULT\x10\x00\x12\f\n" +
-	"\bEXTERNAL\x10\x01\"\x7f\n" +
-	"\x11SparseTensorProto\x12)\n" +
-	"\x06values\x18\x01 \x01(\v2\x11.onnx.TensorProtoR\x06values\x12+\n" +
-	"\aindices\x18\x02 \x01(\v2\x11.onnx.TensorProtoR\aindices\x12\x12\n" +
-	"\x04dims\x18\x03 \x03(\x03R\x04dims\"\xba\x01\n" +
-	"\x10TensorShapeProto\x122\n" +
-	"\x03dim\x18\x01 \x03(\v2 .onnx.TensorShapeProto.DimensionR\x03dim\x1ar\n" +
+	"\bEXTERNAL\x10\x01\"\x91\x01\n" +
+	"\x11SparseTensorProto\x122\n" +
+	"\x06values\x18\x01 \x01(\v2\x1a.sardonyx.onnx.TensorProtoR\x06values\x124\n" +
+	"\aindices\x18\x02 \x01(\v2\x1a.sardonyx.onnx.TensorProtoR\aindices\x12\x12\n" +
+	"\x04dims\x18\x03 \x03(\x03R\x04dims\"\xc3\x01\n" +
+	"\x10TensorShapeProto\x12;\n" +
+	"\x03dim\x18\x01 \x03(\v2).sardonyx.onnx.TensorShapeProto.DimensionR\x03dim\x1ar\n" +
 	"\tDimension\x12\x1d\n" +
 	"\tdim_value\x18\x01 \x01(\x03H\x00R\bdimValue\x12\x1d\n" +
 	"\tdim_param\x18\x02 \x01(\tH\x00R\bdimParam\x12\x1e\n" +
 	"\n" +
 	"denotation\x18\x03 \x01(\tR\n" +
 	"denotationB\a\n" +
-	"\x05value\"\xea\x06\n" +
-	"\tTypeProto\x129\n" +
-	"\vtensor_type\x18\x01 \x01(\v2\x16.onnx.TypeProto.TensorH\x00R\n" +
-	"tensorType\x12?\n" +
-	"\rsequence_type\x18\x04 \x01(\v2\x18.onnx.TypeProto.SequenceH\x00R\fsequenceType\x120\n" +
-	"\bmap_type\x18\x05 \x01(\v2\x13.onnx.TypeProto.MapH\x00R\amapType\x12?\n" +
-	"\roptional_type\x18\t \x01(\v2\x18.onnx.TypeProto.OptionalH\x00R\foptionalType\x12L\n" +
-	"\x12sparse_tensor_type\x18\b \x01(\v2\x1c.onnx.TypeProto.SparseTensorH\x00R\x10sparseTensorType\x129\n" +
-	"\vopaque_type\x18\a \x01(\v2\x16.onnx.TypeProto.OpaqueH\x00R\n" +
+	"\x05value\"\xcd\a\n" +
+	"\tTypeProto\x12B\n" +
+	"\vtensor_type\x18\x01 \x01(\v2\x1f.sardonyx.onnx.TypeProto.TensorH\x00R\n" +
+	"tensorType\x12H\n" +
+	"\rsequence_type\x18\x04 \x01(\v2!.sardonyx.onnx.TypeProto.SequenceH\x00R\fsequenceType\x129\n" +
+	"\bmap_type\x18\x05 \x01(\v2\x1c.sardonyx.onnx.TypeProto.MapH\x00R\amapType\x12H\n" +
+	"\roptional_type\x18\t \x01(\v2!.sardonyx.onnx.TypeProto.OptionalH\x00R\foptionalType\x12U\n" +
+	"\x12sparse_tensor_type\x18\b \x01(\v2%.sardonyx.onnx.TypeProto.SparseTensorH\x00R\x10sparseTensorType\x12B\n" +
+	"\vopaque_type\x18\a \x01(\v2\x1f.sardonyx.onnx.TypeProto.OpaqueH\x00R\n" +
 	"opaqueType\x12\x1e\n" +
 	"\n" +
 	"denotation\x18\x06 \x01(\tR\n" +
-	"denotation\x1aS\n" +
+	"denotation\x1a\\\n" +
 	"\x06Tensor\x12\x1b\n" +
-	"\telem_type\x18\x01 \x01(\x05R\belemType\x12,\n" +
-	"\x05shape\x18\x02 \x01(\v2\x16.onnx.TensorShapeProtoR\x05shape\x1a8\n" +
-	"\bSequence\x12,\n" +
-	"\telem_type\x18\x01 \x01(\v2\x0f.onnx.TypeProtoR\belemType\x1aP\n" +
+	"\telem_type\x18\x01 \x01(\x05R\belemType\x125\n" +
+	"\x05shape\x18\x02 \x01(\v2\x1f.sardonyx.onnx.TensorShapeProtoR\x05shape\x1aA\n" +
+	"\bSequence\x125\n" +
+	"\telem_type\x18\x01 \x01(\v2\x18.sardonyx.onnx.TypeProtoR\belemType\x1aY\n" +
 	"\x03Map\x12\x19\n" +
-	"\bkey_type\x18\x01 \x01(\x05R\akeyType\x12.\n" +
+	"\bkey_type\x18\x01 \x01(\x05R\akeyType\x127\n" +
 	"\n" +
-	"value_type\x18\x02 \x01(\v2\x0f.onnx.TypeProtoR\tvalueType\x1a8\n" +
-	"\bOptional\x12,\n" +
-	"\telem_type\x18\x01 \x01(\v2\x0f.onnx.TypeProtoR\belemType\x1aY\n" +
+	"value_type\x18\x02 \x01(\v2\x18.sardonyx.onnx.TypeProtoR\tvalueType\x1aA\n" +
+	"\bOptional\x125\n" +
+	"\telem_type\x18\x01 \x01(\v2\x18.sardonyx.onnx.TypeProtoR\belemType\x1ab\n" +
 	"\fSparseTensor\x12\x1b\n" +
-	"\telem_type\x18\x01 \x01(\x05R\belemType\x12,\n" +
-	"\x05shape\x18\x02 \x01(\v2\x16.onnx.TensorShapeProtoR\x05shape\x1aF\n" +
+	"\telem_type\x18\x01 \x01(\x05R\belemType\x125\n" +
+	"\x05shape\x18\x02 \x01(\v2\x1f.sardonyx.onnx.TensorShapeProtoR\x05shape\x1aF\n" +
 	"\x06Opaque\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04nameJ\x04\b\x03\x10\x04R\n" +
@@ -3348,32 +3351,32 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\x05value\"F\n" +
 	"\x12OperatorSetIdProto\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x03R\aversion\"\x80\x04\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\"\xad\x04\n" +
 	"\rFunctionProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05input\x18\x04 \x03(\tR\x05input\x12\x16\n" +
 	"\x06output\x18\x05 \x03(\tR\x06output\x12\x1c\n" +
-	"\tattribute\x18\x06 \x03(\tR\tattribute\x12=\n" +
-	"\x0fattribute_proto\x18\v \x03(\v2\x14.onnx.AttributeProtoR\x0eattributeProto\x12#\n" +
-	"\x04node\x18\a \x03(\v2\x0f.onnx.NodeProtoR\x04node\x12\x1d\n" +
+	"\tattribute\x18\x06 \x03(\tR\tattribute\x12F\n" +
+	"\x0fattribute_proto\x18\v \x03(\v2\x1d.sardonyx.onnx.AttributeProtoR\x0eattributeProto\x12,\n" +
+	"\x04node\x18\a \x03(\v2\x18.sardonyx.onnx.NodeProtoR\x04node\x12\x1d\n" +
 	"\n" +
-	"doc_string\x18\b \x01(\tR\tdocString\x12;\n" +
-	"\fopset_import\x18\t \x03(\v2\x18.onnx.OperatorSetIdProtoR\vopsetImport\x12\x16\n" +
+	"doc_string\x18\b \x01(\tR\tdocString\x12D\n" +
+	"\fopset_import\x18\t \x03(\v2!.sardonyx.onnx.OperatorSetIdProtoR\vopsetImport\x12\x16\n" +
 	"\x06domain\x18\n" +
 	" \x01(\tR\x06domain\x12\x1a\n" +
-	"\boverload\x18\r \x01(\tR\boverload\x123\n" +
+	"\boverload\x18\r \x01(\tR\boverload\x12<\n" +
 	"\n" +
-	"value_info\x18\f \x03(\v2\x14.onnx.ValueInfoProtoR\tvalueInfo\x12C\n" +
-	"\x0emetadata_props\x18\x0e \x03(\v2\x1c.onnx.StringStringEntryProtoR\rmetadataPropsJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04R\rsince_versionR\x06status\"\xcd\x03\n" +
+	"value_info\x18\f \x03(\v2\x1d.sardonyx.onnx.ValueInfoProtoR\tvalueInfo\x12L\n" +
+	"\x0emetadata_props\x18\x0e \x03(\v2%.sardonyx.onnx.StringStringEntryProtoR\rmetadataPropsJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04R\rsince_versionR\x06status\"\xfa\x03\n" +
 	"\rSequenceProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
-	"\telem_type\x18\x02 \x01(\x05R\belemType\x126\n" +
-	"\rtensor_values\x18\x03 \x03(\v2\x11.onnx.TensorProtoR\ftensorValues\x12I\n" +
-	"\x14sparse_tensor_values\x18\x04 \x03(\v2\x17.onnx.SparseTensorProtoR\x12sparseTensorValues\x12<\n" +
-	"\x0fsequence_values\x18\x05 \x03(\v2\x13.onnx.SequenceProtoR\x0esequenceValues\x12-\n" +
+	"\telem_type\x18\x02 \x01(\x05R\belemType\x12?\n" +
+	"\rtensor_values\x18\x03 \x03(\v2\x1a.sardonyx.onnx.TensorProtoR\ftensorValues\x12R\n" +
+	"\x14sparse_tensor_values\x18\x04 \x03(\v2 .sardonyx.onnx.SparseTensorProtoR\x12sparseTensorValues\x12E\n" +
+	"\x0fsequence_values\x18\x05 \x03(\v2\x1c.sardonyx.onnx.SequenceProtoR\x0esequenceValues\x126\n" +
 	"\n" +
-	"map_values\x18\x06 \x03(\v2\x0e.onnx.MapProtoR\tmapValues\x12<\n" +
-	"\x0foptional_values\x18\a \x03(\v2\x13.onnx.OptionalProtoR\x0eoptionalValues\"]\n" +
+	"map_values\x18\x06 \x03(\v2\x17.sardonyx.onnx.MapProtoR\tmapValues\x12E\n" +
+	"\x0foptional_values\x18\a \x03(\v2\x1c.sardonyx.onnx.OptionalProtoR\x0eoptionalValues\"]\n" +
 	"\bDataType\x12\r\n" +
 	"\tUNDEFINED\x10\x00\x12\n" +
 	"\n" +
@@ -3381,22 +3384,22 @@ const file_onnx_onnxpb_onnx_proto_rawDesc = "" +
 	"\rSPARSE_TENSOR\x10\x02\x12\f\n" +
 	"\bSEQUENCE\x10\x03\x12\a\n" +
 	"\x03MAP\x10\x04\x12\f\n" +
-	"\bOPTIONAL\x10\x05\"\x9b\x01\n" +
+	"\bOPTIONAL\x10\x05\"\xa4\x01\n" +
 	"\bMapProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
 	"\bkey_type\x18\x02 \x01(\x05R\akeyType\x12\x12\n" +
 	"\x04keys\x18\x03 \x03(\x03R\x04keys\x12\x1f\n" +
 	"\vstring_keys\x18\x04 \x03(\fR\n" +
-	"stringKeys\x12+\n" +
-	"\x06values\x18\x05 \x01(\v2\x13.onnx.SequenceProtoR\x06values\"\xc3\x03\n" +
+	"stringKeys\x124\n" +
+	"\x06values\x18\x05 \x01(\v2\x1c.sardonyx.onnx.SequenceProtoR\x06values\"\xf0\x03\n" +
 	"\rOptionalProto\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
-	"\telem_type\x18\x02 \x01(\x05R\belemType\x124\n" +
-	"\ftensor_value\x18\x03 \x01(\v2\x11.onnx.TensorProtoR\vtensorValue\x12G\n" +
-	"\x13sparse_tensor_value\x18\x04 \x01(\v2\x17.onnx.SparseTensorProtoR\x11sparseTensorValue\x12:\n" +
-	"\x0esequence_value\x18\x05 \x01(\v2\x13.onnx.SequenceProtoR\rsequenceValue\x12+\n" +
-	"\tmap_value\x18\x06 \x01(\v2\x0e.onnx.MapProtoR\bmapValue\x12:\n" +
-	"\x0eoptional_value\x18\a \x01(\v2\x13.onnx.OptionalProtoR\roptionalValue\"]\n" +
+	"\telem_type\x18\x02 \x01(\x05R\belemType\x12=\n" +
+	"\ftensor_value\x18\x03 \x01(\v2\x1a.sardonyx.onnx.TensorProtoR\vtensorValue\x12P\n" +
+	"\x13sparse_tensor_value\x18\x04 \x01(\v2 .sardonyx.onnx.SparseTensorProtoR\x11sparseTensorValue\x12C\n" +
+	"\x0esequence_value\x18\x05 \x01(\v2\x1c.sardonyx.onnx.SequenceProtoR\rsequenceValue\x124\n" +
+	"\tmap_value\x18\x06 \x01(\v2\x17.sardonyx.onnx.MapProtoR\bmapValue\x12C\n" +
+	"\x0eoptional_value\x18\a \x01(\v2\x1c.sardonyx.onnx.OptionalProtoR\roptionalValue\"]\n" +
 	"\bDataType\x12\r\n" +
 	"\tUNDEFINED\x10\x00\x12\n" +
 	"\n" +
@@ -3443,117 +3446,117 @@ func file_onnx_onnxpb_onnx_proto_rawDescGZIP() []byte {
 var file_onnx_onnxpb_onnx_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
 var file_onnx_onnxpb_onnx_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_onnx_onnxpb_onnx_proto_goTypes = []any{
-	(Version)(0),                         // 0: onnx.Version
-	(OperatorStatus)(0),                  // 1: onnx.OperatorStatus
-	(AttributeProto_AttributeType)(0),    // 2: onnx.AttributeProto.AttributeType
-	(TensorProto_DataType)(0),            // 3: onnx.TensorProto.DataType
-	(TensorProto_DataLocation)(0),        // 4: onnx.TensorProto.DataLocation
-	(SequenceProto_DataType)(0),          // 5: onnx.SequenceProto.DataType
-	(OptionalProto_DataType)(0),          // 6: onnx.OptionalProto.DataType
-	(*AttributeProto)(nil),               // 7: onnx.AttributeProto
-	(*ValueInfoProto)(nil),               // 8: onnx.ValueInfoProto
-	(*NodeProto)(nil),                    // 9: onnx.NodeProto
-	(*IntIntListEntryProto)(nil),         // 10: onnx.IntIntListEntryProto
-	(*NodeDeviceConfigurationProto)(nil), // 11: onnx.NodeDeviceConfigurationProto
-	(*ShardingSpecProto)(nil),            // 12: onnx.ShardingSpecProto
-	(*ShardedDimProto)(nil),              // 13: onnx.ShardedDimProto
-	(*SimpleShardedDimProto)(nil),        // 14: onnx.SimpleShardedDimProto
-	(*TrainingInfoProto)(nil),            // 15: onnx.TrainingInfoProto
-	(*ModelProto)(nil),                   // 16: onnx.ModelProto
-	(*DeviceConfigurationProto)(nil),     // 17: onnx.DeviceConfigurationProto
-	(*StringStringEntryProto)(nil),       // 18: onnx.StringStringEntryProto
-	(*TensorAnnotation)(nil),             // 19: onnx.TensorAnnotation
-	(*GraphProto)(nil),                   // 20: onnx.GraphProto
-	(*TensorProto)(nil),                  // 21: onnx.TensorProto
-	(*SparseTensorProto)(nil),            // 22: onnx.SparseTensorProto
-	(*TensorShapeProto)(nil),             // 23: onnx.TensorShapeProto
-	(*TypeProto)(nil),                    // 24: onnx.TypeProto
-	(*OperatorSetIdProto)(nil),           // 25: onnx.OperatorSetIdProto
-	(*FunctionProto)(nil),                // 26: onnx.FunctionProto
-	(*SequenceProto)(nil),                // 27: onnx.SequenceProto
-	(*MapProto)(nil),                     // 28: onnx.MapProto
-	(*OptionalProto)(nil),                // 29: onnx.OptionalProto
-	(*TensorProto_Segment)(nil),          // 30: onnx.TensorProto.Segment
-	(*TensorShapeProto_Dimension)(nil),   // 31: onnx.TensorShapeProto.Dimension
-	(*TypeProto_Tensor)(nil),             // 32: onnx.TypeProto.Tensor
-	(*TypeProto_Sequence)(nil),           // 33: onnx.TypeProto.Sequence
-	(*TypeProto_Map)(nil),                // 34: onnx.TypeProto.Map
-	(*TypeProto_Optional)(nil),           // 35: onnx.TypeProto.Optional
-	(*TypeProto_SparseTensor)(nil),       // 36: onnx.TypeProto.SparseTensor
-	(*TypeProto_Opaque)(nil),             // 37: onnx.TypeProto.Opaque
+	(Version)(0),                         // 0: sardonyx.onnx.Version
+	(OperatorStatus)(0),                  // 1: sardonyx.onnx.OperatorStatus
+	(AttributeProto_AttributeType)(0),    // 2: sardonyx.onnx.AttributeProto.AttributeType
+	(TensorProto_DataType)(0),            // 3: sardonyx.onnx.TensorProto.DataType
+	(TensorProto_DataLocation)(0),        // 4: sardonyx.onnx.TensorProto.DataLocation
+	(SequenceProto_DataType)(0),          // 5: sardonyx.onnx.SequenceProto.DataType
+	(OptionalProto_DataType)(0),          // 6: sardonyx.onnx.OptionalProto.DataType
+	(*AttributeProto)(nil),               // 7: sardonyx.onnx.AttributeProto
+	(*ValueInfoProto)(nil),               // 8: sardonyx.onnx.ValueInfoProto
+	(*NodeProto)(nil),                    // 9: sardonyx.onnx.NodeProto
+	(*IntIntListEntryProto)(nil),         // 10: sardonyx.onnx.IntIntListEntryProto
+	(*NodeDeviceConfigurationProto)(nil), // 11: sardonyx.onnx.NodeDeviceConfigurationProto
+	(*ShardingSpecProto)(nil),            // 12: sardonyx.onnx.ShardingSpecProto
+	(*ShardedDimProto)(nil),              // 13: sardonyx.onnx.ShardedDimProto
+	(*SimpleShardedDimProto)(nil),        // 14: sardonyx.onnx.SimpleShardedDimProto
+	(*TrainingInfoProto)(nil),            // 15: sardonyx.onnx.TrainingInfoProto
+	(*ModelProto)(nil),                   // 16: sardonyx.onnx.ModelProto
+	(*DeviceConfigurationProto)(nil),     // 17: sardonyx.onnx.DeviceConfigurationProto
+	(*StringStringEntryProto)(nil),       // 18: sardonyx.onnx.StringStringEntryProto
+	(*TensorAnnotation)(nil),             // 19: sardonyx.onnx.TensorAnnotation
+	(*GraphProto)(nil),                   // 20: sardonyx.onnx.GraphProto
+	(*TensorProto)(nil),                  // 21: sardonyx.onnx.TensorProto
+	(*SparseTensorProto)(nil),            // 22: sardonyx.onnx.SparseTensorProto
+	(*TensorShapeProto)(nil),             // 23: sardonyx.onnx.TensorShapeProto
+	(*TypeProto)(nil),                    // 24: sardonyx.onnx.TypeProto
+	(*OperatorSetIdProto)(nil),           // 25: sardonyx.onnx.OperatorSetIdProto
+	(*FunctionProto)(nil),                // 26: sardonyx.onnx.FunctionProto
+	(*SequenceProto)(nil),                // 27: sardonyx.onnx.SequenceProto
+	(*MapProto)(nil),                     // 28: sardonyx.onnx.MapProto
+	(*OptionalProto)(nil),                // 29: sardonyx.onnx.OptionalProto
+	(*TensorProto_Segment)(nil),          // 30: sardonyx.onnx.TensorProto.Segment
+	(*TensorShapeProto_Dimension)(nil),   // 31: sardonyx.onnx.TensorShapeProto.Dimension
+	(*TypeProto_Tensor)(nil),             // 32: sardonyx.onnx.TypeProto.Tensor
+	(*TypeProto_Sequence)(nil),           // 33: sardonyx.onnx.TypeProto.Sequence
+	(*TypeProto_Map)(nil),                // 34: sardonyx.onnx.TypeProto.Map
+	(*TypeProto_Optional)(nil),           // 35: sardonyx.onnx.TypeProto.Optional
+	(*TypeProto_SparseTensor)(nil),       // 36: sardonyx.onnx.TypeProto.SparseTensor
+	(*TypeProto_Opaque)(nil),             // 37: sardonyx.onnx.TypeProto.Opaque
 }
 var file_onnx_onnxpb_onnx_proto_depIdxs = []int32{
-	2,  // 0: onnx.AttributeProto.type:type_name -> onnx.AttributeProto.AttributeType
-	21, // 1: onnx.AttributeProto.t:type_name -> onnx.TensorProto
-	20, // 2: onnx.AttributeProto.g:type_name -> onnx.GraphProto
-	22, // 3: onnx.AttributeProto.sparse_tensor:type_name -> onnx.SparseTensorProto
-	24, // 4: onnx.AttributeProto.tp:type_name -> onnx.TypeProto
-	21, // 5: onnx.AttributeProto.tensors:type_name -> onnx.TensorProto
-	20, // 6: onnx.AttributeProto.graphs:type_name -> onnx.GraphProto
-	22, // 7: onnx.AttributeProto.sparse_tensors:type_name -> onnx.SparseTensorProto
-	24, // 8: onnx.AttributeProto.type_protos:type_name -> onnx.TypeProto
-	24, // 9: onnx.ValueInfoProto.type:type_name -> onnx.TypeProto
-	18, // 10: onnx.ValueInfoProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	7,  // 11: onnx.NodeProto.attribute:type_name -> onnx.AttributeProto
-	18, // 12: onnx.NodeProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	11, // 13: onnx.NodeProto.device_configurations:type_name -> onnx.NodeDeviceConfigurationProto
-	12, // 14: onnx.NodeDeviceConfigurationProto.sharding_spec:type_name -> onnx.ShardingSpecProto
-	10, // 15: onnx.ShardingSpecProto.index_to_device_group_map:type_name -> onnx.IntIntListEntryProto
-	13, // 16: onnx.ShardingSpecProto.sharded_dim:type_name -> onnx.ShardedDimProto
-	14, // 17: onnx.ShardedDimProto.simple_sharding:type_name -> onnx.SimpleShardedDimProto
-	20, // 18: onnx.TrainingInfoProto.initialization:type_name -> onnx.GraphProto
-	20, // 19: onnx.TrainingInfoProto.algorithm:type_name -> onnx.GraphProto
-	18, // 20: onnx.TrainingInfoProto.initialization_binding:type_name -> onnx.StringStringEntryProto
-	18, // 21: onnx.TrainingInfoProto.update_binding:type_name -> onnx.StringStringEntryProto
-	25, // 22: onnx.ModelProto.opset_import:type_name -> onnx.OperatorSetIdProto
-	20, // 23: onnx.ModelProto.graph:type_name -> onnx.GraphProto
-	18, // 24: onnx.ModelProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	15, // 25: onnx.ModelProto.training_info:type_name -> onnx.TrainingInfoProto
-	26, // 26: onnx.ModelProto.functions:type_name -> onnx.FunctionProto
-	17, // 27: onnx.ModelProto.configuration:type_name -> onnx.DeviceConfigurationProto
-	18, // 28: onnx.TensorAnnotation.quant_parameter_tensor_names:type_name -> onnx.StringStringEntryProto
-	9,  // 29: onnx.GraphProto.node:type_name -> onnx.NodeProto
-	21, // 30: onnx.GraphProto.initializer:type_name -> onnx.TensorProto
-	22, // 31: onnx.GraphProto.sparse_initializer:type_name -> onnx.SparseTensorProto
-	8,  // 32: onnx.GraphProto.input:type_name -> onnx.ValueInfoProto
-	8,  // 33: onnx.GraphProto.output:type_name -> onnx.ValueInfoProto
-	8,  // 34: onnx.GraphProto.value_info:type_name -> onnx.ValueInfoProto
-	19, // 35: onnx.GraphProto.quantization_annotation:type_name -> onnx.TensorAnnotation
-	18, // 36: onnx.GraphProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	30, // 37: onnx.TensorProto.segment:type_name -> onnx.TensorProto.Segment
-	18, // 38: onnx.TensorProto.external_data:type_name -> onnx.StringStringEntryProto
-	4,  // 39: onnx.TensorProto.data_location:type_name -> onnx.TensorProto.DataLocation
-	18, // 40: onnx.TensorProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	21, // 41: onnx.SparseTensorProto.values:type_name -> onnx.TensorProto
-	21, // 42: onnx.SparseTensorProto.indices:type_name -> onnx.TensorProto
-	31, // 43: onnx.TensorShapeProto.dim:type_name -> onnx.TensorShapeProto.Dimension
-	32, // 44: onnx.TypeProto.tensor_type:type_name -> onnx.TypeProto.Tensor
-	33, // 45: onnx.TypeProto.sequence_type:type_name -> onnx.TypeProto.Sequence
-	34, // 46: onnx.TypeProto.map_type:type_name -> onnx.TypeProto.Map
-	35, // 47: onnx.TypeProto.optional_type:type_name -> onnx.TypeProto.Optional
-	36, // 48: onnx.TypeProto.sparse_tensor_type:type_name -> onnx.TypeProto.SparseTensor
-	37, // 49: onnx.TypeProto.opaque_type:type_name -> onnx.TypeProto.Opaque
-	7,  // 50: onnx.FunctionProto.attribute_proto:type_name -> onnx.AttributeProto
-	9,  // 51: onnx.FunctionProto.node:type_name -> onnx.NodeProto
-	25, // 52: onnx.FunctionProto.opset_import:type_name -> onnx.OperatorSetIdProto
-	8,  // 53: onnx.FunctionProto.value_info:type_name -> onnx.ValueInfoProto
-	18, // 54: onnx.FunctionProto.metadata_props:type_name -> onnx.StringStringEntryProto
-	21, // 55: onnx.SequenceProto.tensor_values:type_name -> onnx.TensorProto
-	22, // 56: onnx.SequenceProto.sparse_tensor_values:type_name -> onnx.SparseTensorProto
-	27, // 57: onnx.SequenceProto.sequence_values:type_name -> onnx.SequenceProto
-	28, // 58: onnx.SequenceProto.map_values:type_name -> onnx.MapProto
-	29, // 59: onnx.SequenceProto.optional_values:type_name -> onnx.OptionalProto
-	27, // 60: onnx.MapProto.values:type_name -> onnx.SequenceProto
-	21, // 61: onnx.OptionalProto.tensor_value:type_name -> onnx.TensorProto
-	22, // 62: onnx.OptionalProto.sparse_tensor_value:type_name -> onnx.SparseTensorProto
-	27, // 63: onnx.OptionalProto.sequence_value:type_name -> onnx.SequenceProto
-	28, // 64: onnx.OptionalProto.map_value:type_name -> onnx.MapProto
-	29, // 65: onnx.OptionalProto.optional_value:type_name -> onnx.OptionalProto
-	23, // 66: onnx.TypeProto.Tensor.shape:type_name -> onnx.TensorShapeProto
-	24, // 67: onnx.TypeProto.Sequence.elem_type:type_name -> onnx.TypeProto
-	24, // 68: onnx.TypeProto.Map.value_type:type_name -> onnx.TypeProto
-	24, // 69: onnx.TypeProto.Optional.elem_type:type_name -> onnx.TypeProto
-	23, // 70: onnx.TypeProto.SparseTensor.shape:type_name -> onnx.TensorShapeProto
+	2,  // 0: sardonyx.onnx.AttributeProto.type:type_name -> sardonyx.onnx.AttributeProto.AttributeType
+	21, // 1: sardonyx.onnx.AttributeProto.t:type_name -> sardonyx.onnx.TensorProto
+	20, // 2: sardonyx.onnx.AttributeProto.g:type_name -> sardonyx.onnx.GraphProto
+	22, // 3: sardonyx.onnx.AttributeProto.sparse_tensor:type_name -> sardonyx.onnx.SparseTensorProto
+	24, // 4: sardonyx.onnx.AttributeProto.tp:type_name -> sardonyx.onnx.TypeProto
+	21, // 5: sardonyx.onnx.AttributeProto.tensors:type_name -> sardonyx.onnx.TensorProto
+	20, // 6: sardonyx.onnx.AttributeProto.graphs:type_name -> sardonyx.onnx.GraphProto
+	22, // 7: sardonyx.onnx.AttributeProto.sparse_tensors:type_name -> sardonyx.onnx.SparseTensorProto
+	24, // 8: sardonyx.onnx.AttributeProto.type_protos:type_name -> sardonyx.onnx.TypeProto
+	24, // 9: sardonyx.onnx.ValueInfoProto.type:type_name -> sardonyx.onnx.TypeProto
+	18, // 10: sardonyx.onnx.ValueInfoProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	7,  // 11: sardonyx.onnx.NodeProto.attribute:type_name -> sardonyx.onnx.AttributeProto
+	18, // 12: sardonyx.onnx.NodeProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	11, // 13: sardonyx.onnx.NodeProto.device_configurations:type_name -> sardonyx.onnx.NodeDeviceConfigurationProto
+	12, // 14: sardonyx.onnx.NodeDeviceConfigurationProto.sharding_spec:type_name -> sardonyx.onnx.ShardingSpecProto
+	10, // 15: sardonyx.onnx.ShardingSpecProto.index_to_device_group_map:type_name -> sardonyx.onnx.IntIntListEntryProto
+	13, // 16: sardonyx.onnx.ShardingSpecProto.sharded_dim:type_name -> sardonyx.onnx.ShardedDimProto
+	14, // 17: sardonyx.onnx.ShardedDimProto.simple_sharding:type_name -> sardonyx.onnx.SimpleShardedDimProto
+	20, // 18: sardonyx.onnx.TrainingInfoProto.initialization:type_name -> sardonyx.onnx.GraphProto
+	20, // 19: sardonyx.onnx.TrainingInfoProto.algorithm:type_name -> sardonyx.onnx.GraphProto
+	18, // 20: sardonyx.onnx.TrainingInfoProto.initialization_binding:type_name -> sardonyx.onnx.StringStringEntryProto
+	18, // 21: sardonyx.onnx.TrainingInfoProto.update_binding:type_name -> sardonyx.onnx.StringStringEntryProto
+	25, // 22: sardonyx.onnx.ModelProto.opset_import:type_name -> sardonyx.onnx.OperatorSetIdProto
+	20, // 23: sardonyx.onnx.ModelProto.graph:type_name -> sardonyx.onnx.GraphProto
+	18, // 24: sardonyx.onnx.ModelProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	15, // 25: sardonyx.onnx.ModelProto.training_info:type_name -> sardonyx.onnx.TrainingInfoProto
+	26, // 26: sardonyx.onnx.ModelProto.functions:type_name -> sardonyx.onnx.FunctionProto
+	17, // 27: sardonyx.onnx.ModelProto.configuration:type_name -> sardonyx.onnx.DeviceConfigurationProto
+	18, // 28: sardonyx.onnx.TensorAnnotation.quant_parameter_tensor_names:type_name -> sardonyx.onnx.StringStringEntryProto
+	9,  // 29: sardonyx.onnx.GraphProto.node:type_name -> sardonyx.onnx.NodeProto
+	21, // 30: sardonyx.onnx.GraphProto.initializer:type_name -> sardonyx.onnx.TensorProto
+	22, // 31: sardonyx.onnx.GraphProto.sparse_initializer:type_name -> sardonyx.onnx.SparseTensorProto
+	8,  // 32: sardonyx.onnx.GraphProto.input:type_name -> sardonyx.onnx.ValueInfoProto
+	8,  // 33: sardonyx.onnx.GraphProto.output:type_name -> sardonyx.onnx.ValueInfoProto
+	8,  // 34: sardonyx.onnx.GraphProto.value_info:type_name -> sardonyx.onnx.ValueInfoProto
+	19, // 35: sardonyx.onnx.GraphProto.quantization_annotation:type_name -> sardonyx.onnx.TensorAnnotation
+	18, // 36: sardonyx.onnx.GraphProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	30, // 37: sardonyx.onnx.TensorProto.segment:type_name -> sardonyx.onnx.TensorProto.Segment
+	18, // 38: sardonyx.onnx.TensorProto.external_data:type_name -> sardonyx.onnx.StringStringEntryProto
+	4,  // 39: sardonyx.onnx.TensorProto.data_location:type_name -> sardonyx.onnx.TensorProto.DataLocation
+	18, // 40: sardonyx.onnx.TensorProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	21, // 41: sardonyx.onnx.SparseTensorProto.values:type_name -> sardonyx.onnx.TensorProto
+	21, // 42: sardonyx.onnx.SparseTensorProto.indices:type_name -> sardonyx.onnx.TensorProto
+	31, // 43: sardonyx.onnx.TensorShapeProto.dim:type_name -> sardonyx.onnx.TensorShapeProto.Dimension
+	32, // 44: sardonyx.onnx.TypeProto.tensor_type:type_name -> sardonyx.onnx.TypeProto.Tensor
+	33, // 45: sardonyx.onnx.TypeProto.sequence_type:type_name -> sardonyx.onnx.TypeProto.Sequence
+	34, // 46: sardonyx.onnx.TypeProto.map_type:type_name -> sardonyx.onnx.TypeProto.Map
+	35, // 47: sardonyx.onnx.TypeProto.optional_type:type_name -> sardonyx.onnx.TypeProto.Optional
+	36, // 48: sardonyx.onnx.TypeProto.sparse_tensor_type:type_name -> sardonyx.onnx.TypeProto.SparseTensor
+	37, // 49: sardonyx.onnx.TypeProto.opaque_type:type_name -> sardonyx.onnx.TypeProto.Opaque
+	7,  // 50: sardonyx.onnx.FunctionProto.attribute_proto:type_name -> sardonyx.onnx.AttributeProto
+	9,  // 51: sardonyx.onnx.FunctionProto.node:type_name -> sardonyx.onnx.NodeProto
+	25, // 52: sardonyx.onnx.FunctionProto.opset_import:type_name -> sardonyx.onnx.OperatorSetIdProto
+	8,  // 53: sardonyx.onnx.FunctionProto.value_info:type_name -> sardonyx.onnx.ValueInfoProto
+	18, // 54: sardonyx.onnx.FunctionProto.metadata_props:type_name -> sardonyx.onnx.StringStringEntryProto
+	21, // 55: sardonyx.onnx.SequenceProto.tensor_values:type_name -> sardonyx.onnx.TensorProto
+	22, // 56: sardonyx.onnx.SequenceProto.sparse_tensor_values:type_name -> sardonyx.onnx.SparseTensorProto
+	27, // 57: sardonyx.onnx.SequenceProto.sequence_values:type_name -> sardonyx.onnx.SequenceProto
+	28, // 58: sardonyx.onnx.SequenceProto.map_values:type_name -> sardonyx.onnx.MapProto
+	29, // 59: sardonyx.onnx.SequenceProto.optional_values:type_name -> sardonyx.onnx.OptionalProto
+	27, // 60: sardonyx.onnx.MapProto.values:type_name -> sardonyx.onnx.SequenceProto
+	21, // 61: sardonyx.onnx.OptionalProto.tensor_value:type_name -> sardonyx.onnx.TensorProto
+	22, // 62: sardonyx.onnx.OptionalProto.sparse_tensor_value:type_name -> sardonyx.onnx.SparseTensorProto
+	27, // 63: sardonyx.onnx.OptionalProto.sequence_value:type_name -> sardonyx.onnx.SequenceProto
+	28, // 64: sardonyx.onnx.OptionalProto.map_value:type_name -> sardonyx.onnx.MapProto
+	29, // 65: sardonyx.onnx.OptionalProto.optional_value:type_name -> sardonyx.onnx.OptionalProto
+	23, // 66: sardonyx.onnx.TypeProto.Tensor.shape:type_name -> sardonyx.onnx.TensorShapeProto
+	24, // 67: sardonyx.onnx.TypeProto.Sequence.elem_type:type_name -> sardonyx.onnx.TypeProto
+	24, // 68: sardonyx.onnx.TypeProto.Map.value_type:type_name -> sardonyx.onnx.TypeProto
+	24, // 69: sardonyx.onnx.TypeProto.Optional.elem_type:type_name -> sardonyx.onnx.TypeProto
+	23, // 70: sardonyx.onnx.TypeProto.SparseTensor.shape:type_name -> sardonyx.onnx.TensorShapeProto
 	71, // [71:71] is the sub-list for method output_type
 	71, // [71:71] is the sub-list for method input_type
 	71, // [71:71] is the sub-list for extension type_name
