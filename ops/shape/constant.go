@@ -246,10 +246,7 @@ func (op rangeOp) Infer(c *ops.Infer) error {
 	if step < 0 {
 		n = n.Mul(tensor.Int(-1))
 	}
-	if !n.NonNegative() {
-		n = n.Max(tensor.Int(0))
-	}
-	n = n.CeilDiv(max(step, -step))
+	n = atLeast0(n).CeilDiv(max(step, -step))
 	c.SetOut(0, d, n)
 	if count, ok := n.Int(); ok && count <= 1024 {
 		elems := make([]tensor.Dim, count)

@@ -181,9 +181,11 @@ func sliceDim(d, start, end, step tensor.Dim) (tensor.Dim, error) {
 	if !lok || !hok {
 		return tensor.Dim{}, nil
 	}
-	n := hi.Sub(lo)
-	if !n.NonNegative() {
-		n = n.Max(tensor.Int(0))
+	n := atLeast0(hi.Sub(lo))
+	if hi.Equal(d) && start.NonNegative() {
+		n = atLeast0(d.Sub(start))
+	} else if hi.Equal(d) && sok {
+		n = least(d, tensor.Int(-s))
 	}
 	return n.CeilDiv(t), nil
 }
@@ -194,16 +196,31 @@ func bound(d, v tensor.Dim) (tensor.Dim, bool) {
 	switch {
 	case isInt && n >= math.MaxInt32:
 		return d, true
-	case isInt && n == 0:
-		return v, true
 	case v.NonNegative():
-		return d.Min(v), true
-	case isInt:
-		return d.Add(v).Max(tensor.Int(0)), true
+		return least(d, v), true
 	case v.Mul(tensor.Int(-1)).NonNegative():
-		return d.Add(v).Max(tensor.Int(0)), true
+		return atLeast0(d.Add(v)), true
 	}
 	return tensor.Dim{}, false
+}
+
+// atLeast0 is max(d, 0).
+func atLeast0(d tensor.Dim) tensor.Dim {
+	if d.NonNegative() {
+		return d
+	}
+	return d.Max(tensor.Int(0))
+}
+
+// least is min(d, e).
+func least(d, e tensor.Dim) tensor.Dim {
+	switch {
+	case d.Sub(e).NonNegative():
+		return e
+	case e.Sub(d).NonNegative():
+		return d
+	}
+	return d.Min(e)
 }
 
 func sliceInts(c *ops.Infer, elems []tensor.Dim, start, end, step tensor.Dim) {

@@ -283,8 +283,3 @@ func passInts(c *ops.Infer, o, i int) {
 		c.SetInts(o, e)
 	}
 }
-
-// atMost1D reports whether the type is known to be a tensor of rank 0 or 1.
-func atMost1D(t tensor.Type) bool {
-	return t.Kind == tensor.KindTensor && t.Ranked && len(t.Dims) <= 1
-}
