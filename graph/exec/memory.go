@@ -110,7 +110,7 @@ func (m *memory) drop() {
 
 // Free implements ops.Memory.
 func (m *memory) Free(t *tensor.Tensor) {
-	if b := t.Buffer(); b != nil && b.Refs() == 0 {
+	if b := t.Buffer(); b != nil && b.Refs() == 0 && b.Pooled() {
 		m.put(b)
 	}
 }
