@@ -86,19 +86,20 @@ func (op dropout) Run(c *ops.Ctx) error {
 	}
 	if !training || ratio == 0 {
 		c.SetOut(0, x)
-		return op.fullMask(c)
+		return op.idleMask(c)
 	}
 	return op.drop(c, ratio)
 }
 
-// fullMask fills the mask of a Dropout that keeps everything.
-func (op dropout) fullMask(c *ops.Ctx) error {
+// idleMask writes the mask of a Dropout that drops nothing: all true since version 12. Before, the standard leaves it open
+// ("not filled" in version 1) and ONNX Runtime gives zeros.
+func (op dropout) idleMask(c *ops.Ctx) error {
 	if !c.Wants(1) {
 		return nil
 	}
 	keep := make([]bool, c.Tensor(0).Len())
 	for i := range keep {
-		keep[i] = true
+		keep[i] = op.inputs
 	}
 	return op.writeMask(c, keep)
 }

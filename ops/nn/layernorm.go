@@ -8,7 +8,8 @@ import (
 
 func init() {
 	ops.Register(
-		ops.Def{Name: "LayerNormalization", Since: 17, New: newLayerNorm, Widen: true},
+		// ONNX Runtime's optimizer writes it with any opset; the standard has it from 17 on.
+		ops.Def{Name: "LayerNormalization", Since: 1, New: newLayerNorm, Widen: true},
 		ops.Def{Name: "RMSNormalization", Since: 23, New: newRMSNorm, Widen: true},
 	)
 }

@@ -209,8 +209,11 @@ func TestDropout(t *testing.T) {
 		}
 		opstest.Equal(t, out[0].(*tensor.Tensor), x, 0, 0)
 		mask := tensor.Vector(true, true, true, true)
-		if opset < 10 {
-			mask = tensor.Vector[float32](1, 1, 1, 1)
+		switch {
+		case opset < 10:
+			mask = tensor.New(tensor.Float32, 4)
+		case opset < 12:
+			mask = tensor.New(tensor.Bool, 4)
 		}
 		opstest.Equal(t, out[1].(*tensor.Tensor), mask, 0, 0)
 	}
