@@ -61,11 +61,30 @@ func SumAbs[T Float](x []T) float64 {
 	return total
 }
 
-// Moments returns the mean and the population variance of x.
-func Moments[T Float](x []T) (mean, variance T) {
+// Moments returns the mean of x, as the nearest T and what is left of it, and the population variance. Subtracting both parts of
+// the mean one after the other keeps the digits of data that lie far from zero.
+func Moments[T Float](x []T) (mean, rest, variance T) {
 	n := float64(len(x))
-	m := Sum(x) / n
-	return T(m), T(SumSquares(x, T(m)) / n)
+	mean = T(Sum(x) / n)
+	var sum, squares float64
+	for len(x) > 0 {
+		b := x[:min(len(x), sumBlock)]
+		x = x[len(b):]
+		var s0, s1, q0, q1 T
+		i := 0
+		for ; i+2 <= len(b); i += 2 {
+			d0, d1 := b[i]-mean, b[i+1]-mean
+			s0, s1, q0, q1 = s0+d0, s1+d1, q0+d0*d0, q1+d1*d1
+		}
+		if i < len(b) {
+			d := b[i] - mean
+			s0, q0 = s0+d, q0+d*d
+		}
+		sum += float64(s0 + s1)
+		squares += float64(q0 + q1)
+	}
+	r := sum / n
+	return mean, T(r), T(max(squares/n-r*r, 0))
 }
 
 // Affine sets y = (x-m)·a + b.
@@ -87,18 +106,18 @@ func AffineRow[T Float](y, x, m, a, b []T) {
 // Layer sets y = (x-mean)/√(variance+eps)·scale + bias for one row and returns the mean and 1/√(variance+eps). bias may be nil;
 // scale and bias are as long as x.
 func Layer[T Float](y, x, scale, bias []T, eps T) (mean, inv T) {
-	mean, variance := Moments(x)
+	mean, rest, variance := Moments(x)
 	inv = T(1 / math.Sqrt(float64(variance+eps)))
 	y, scale = y[:len(x)], scale[:len(x)]
 	if bias == nil {
 		for i, v := range x {
-			y[i] = (v - mean) * inv * scale[i]
+			y[i] = (v - mean - rest) * inv * scale[i]
 		}
 		return mean, inv
 	}
 	bias = bias[:len(x)]
 	for i, v := range x {
-		y[i] = (v-mean)*inv*scale[i] + bias[i]
+		y[i] = (v-mean-rest)*inv*scale[i] + bias[i]
 	}
 	return mean, inv
 }

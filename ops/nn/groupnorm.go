@@ -102,7 +102,7 @@ func runGroupNorm[T norm.Float](c *ops.Ctx, op groupNorm) error {
 	y, src, n := tensor.Slice[T](t), tensor.Slice[T](x), per*inner
 	c.Parallel(batch*groups, ops.Grain(6*n), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			mean, variance := norm.Moments(src[i*n : (i+1)*n])
+			mean, rest, variance := norm.Moments(src[i*n : (i+1)*n])
 			inv := T(1 / math.Sqrt(float64(variance+T(op.eps))))
 			for k := range per {
 				p := i%groups*per + k
@@ -110,7 +110,7 @@ func runGroupNorm[T norm.Float](c *ops.Ctx, op groupNorm) error {
 					p = i % groups
 				}
 				at := i*n + k*inner
-				norm.Affine(y[at:at+inner], src[at:at+inner], mean, inv*scale[p], bias[p])
+				norm.Affine(y[at:at+inner], src[at:at+inner], mean, inv*scale[p], bias[p]-rest*inv*scale[p])
 			}
 		}
 	})
