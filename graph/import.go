@@ -197,7 +197,7 @@ func (im *importer) inputs(g *Graph, p *onnxpb.GraphProto, sc *scope) error {
 
 // body imports nodes into g, expanding function calls.
 func (im *importer) body(g *Graph, nodes []*onnxpb.NodeProto, sc *scope, declared map[string]tensor.Type) error {
-	for i, p := range nodes {
+	for i, p := range inOrder(nodes) {
 		label := nodeLabel(p, i)
 		if im.nodes++; im.nodes > maxNodes {
 			return fmt.Errorf("%s: the model expands to more than %d nodes", label, maxNodes)
