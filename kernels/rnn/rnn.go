@@ -40,6 +40,10 @@ type Args[T Float] struct {
 	// Weights are W and R packed in advance, one for each direction.
 	Weights []Weights[T]
 
+	// Product, if set, stands for the weights of RNN and LSTM: it adds the product of x, which has the given rows, with W of
+	// direction d, or with R if recurrent is set, to c.
+	Product func(d int, recurrent bool, c, x []T, rows int)
+
 	H0, C0 []T   // (Directions, Batch, N), initial states; nil means zeros
 	Lens   []int // (Batch), steps of each sequence, at most Steps; nil means Steps
 
@@ -124,9 +128,11 @@ func newLayer[T Float](pool *parallel.Pool, a *Args[T], d int, work []T) *layer[
 			l.longest = max(l.longest, n)
 		}
 	}
-	if a.Weights != nil {
+	switch {
+	case a.Product != nil:
+	case a.Weights != nil:
 		l.weights = a.Weights[d]
-	} else {
+	default:
 		w, r := a.W[d*l.gn*a.Input:(d+1)*l.gn*a.Input], a.R[d*l.gn*a.Hidden:(d+1)*l.gn*a.Hidden]
 		l.weights = Pack(w, r, a.Kind.Gates(), a.Input, a.Hidden, a.Kind == GRU && !a.LinearBeforeReset)
 	}
@@ -176,6 +182,17 @@ func (l *layer[T]) load(dst, src []T, b int) {
 
 // project computes the products of all steps with W.
 func (l *layer[T]) project() {
+	if l.Product != nil {
+		rows := l.Steps * l.Batch
+		if !l.BatchFirst {
+			rows = l.longest * l.Batch
+		}
+		for r := range rows {
+			copy(l.xw[r*l.gn:], l.bw)
+		}
+		l.Product(l.d, false, l.xw[:rows*l.gn], l.X[:rows*l.Input], rows)
+		return
+	}
 	gemm.Mul(l.pool, &gemm.Args[T]{M: l.Steps * l.Batch, N: l.gn, K: l.Input, C: l.xw, LDC: l.gn,
 		A: gemm.RowMajor(l.X, l.Input, false), PackedB: l.weights.w, Bias: gemm.Operand[T]{Data: l.bw, Col: 1}})
 }
@@ -244,6 +261,10 @@ func (l *layer[T]) gru(s, n int, act *[3]Func[T]) {
 
 // recur adds x·r to n columns of the gates.
 func (l *layer[T]) recur(c []T, n int, x []T, r *gemm.Packed[T]) {
+	if l.Product != nil {
+		l.Product(l.d, true, c, x, l.Batch)
+		return
+	}
 	gemm.Mul(l.pool, &gemm.Args[T]{M: l.Batch, N: n, K: l.Hidden, C: c, LDC: l.gn, A: gemm.RowMajor(x, l.Hidden, false), PackedB: r, Acc: true})
 }
 
