@@ -4,7 +4,12 @@
 // lengths only. Every y may be its x.
 package norm
 
-import "math"
+import (
+	"math"
+
+	"github.com/sardonyx-ml/sardonyx/kernels/cpu"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
+)
 
 // Float is the element types that the kernels of this package know.
 type Float interface{ float32 | float64 }
@@ -14,6 +19,9 @@ const sumBlock = 256
 
 // Sum returns Σ x.
 func Sum[T Float](x []T) float64 {
+	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+		return vec.Sum(f)
+	}
 	var total float64
 	for len(x) > 0 {
 		b := x[:min(len(x), sumBlock)]
@@ -33,6 +41,9 @@ func Sum[T Float](x []T) float64 {
 
 // SumSquares returns Σ (x-m)².
 func SumSquares[T Float](x []T, m T) float64 {
+	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+		return vec.SumSquares(f, float32(m))
+	}
 	var total float64
 	for len(x) > 0 {
 		b := x[:min(len(x), sumBlock)]
@@ -116,6 +127,10 @@ func Layer[T Float](y, x, scale, bias []T, eps T) (mean, inv T) {
 		return mean, inv
 	}
 	bias = bias[:len(x)]
+	if f, ok := any(y).([]float32); ok && len(x) > 0 {
+		vec.Layer(f, any(x).([]float32), any(scale).([]float32), any(bias).([]float32), float32(mean), float32(inv))
+		return mean, inv
+	}
 	for i, v := range x {
 		y[i] = (v-mean-rest)*inv*scale[i] + bias[i]
 	}
@@ -126,6 +141,10 @@ func Layer[T Float](y, x, scale, bias []T, eps T) (mean, inv T) {
 func RMS[T Float](y, x, scale []T, eps T) (inv T) {
 	inv = T(1 / math.Sqrt(SumSquares(x, 0)/float64(len(x))+float64(eps)))
 	y, scale = y[:len(x)], scale[:len(x)]
+	if f, ok := any(y).([]float32); ok {
+		vec.RMS(f, any(x).([]float32), any(scale).([]float32), float32(inv))
+		return inv
+	}
 	for i, v := range x {
 		y[i] = v * inv * scale[i]
 	}

@@ -1,6 +1,11 @@
 package softmax
 
-import "math"
+import (
+	"math"
+
+	"github.com/sardonyx-ml/sardonyx/kernels/cpu"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
+)
 
 // ExpSub sets y[i] = exp(x[i]-m) and returns the sum of y. y may be x; the lengths must be equal. Float32 results are
 // within 2 ULP; NaN stays NaN.
@@ -18,6 +23,9 @@ func ExpSub[T Float](y, x []T, m T) T {
 }
 
 func expSub32(y, x []float32, m float32) float32 {
+	if cpu.AVX2 {
+		return vec.ExpSub(y, x, m)
+	}
 	y = y[:len(x)]
 	var s0, s1, s2, s3 float32
 	i := 0

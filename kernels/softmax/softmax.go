@@ -5,7 +5,12 @@
 // Every function allows y to be x.
 package softmax
 
-import "math"
+import (
+	"math"
+
+	"github.com/sardonyx-ml/sardonyx/kernels/cpu"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
+)
 
 // Float is the element types that the kernels of this package know.
 type Float interface{ float32 | float64 }
@@ -14,10 +19,8 @@ type Float interface{ float32 | float64 }
 func Softmax[T Float](y, x []T, n, inner int) {
 	check(len(y), len(x), n, inner)
 	if inner == 1 {
-		inv := 1 / ExpSub(y, x, Max(x))
-		for i := range y {
-			y[i] *= inv
-		}
+		inv := 1 / ExpSub(y, x, rowMax(x))
+		vec.MulScalar(y, y, inv)
 		return
 	}
 	columns(y, x, n, inner, func(y, x, m, s []T) {
@@ -97,6 +100,14 @@ func Hardmax[T Float](y, x []T, n, inner int) {
 		}
 		y[at] = 1
 	}
+}
+
+// rowMax is Max for rows whose exponentials are taken next: these carry a NaN that it may pass over.
+func rowMax[T Float](x []T) T {
+	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+		return T(vec.MaxOf(f))
+	}
+	return Max(x)
 }
 
 // Max returns the largest element of x, NaN if there is one, and -Inf for an empty x.

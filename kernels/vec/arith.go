@@ -9,6 +9,9 @@ type Number interface {
 func Add[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && addVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v + b[i]
 	}
@@ -17,6 +20,9 @@ func Add[T Number](dst, a, b []T) {
 // AddScalar sets dst[i] = a[i] + s.
 func AddScalar[T Number](dst, a []T, s T) {
 	check(len(dst), len(a))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && addScalarVec(d, any(a).([]float32), float32(s)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v + s
 	}
@@ -26,6 +32,9 @@ func AddScalar[T Number](dst, a []T, s T) {
 func Sub[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && subVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v - b[i]
 	}
@@ -34,6 +43,9 @@ func Sub[T Number](dst, a, b []T) {
 // SubScalar sets dst[i] = a[i] - s.
 func SubScalar[T Number](dst, a []T, s T) {
 	check(len(dst), len(a))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && addScalarVec(d, any(a).([]float32), -float32(s)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v - s
 	}
@@ -42,6 +54,9 @@ func SubScalar[T Number](dst, a []T, s T) {
 // ScalarSub sets dst[i] = s - b[i].
 func ScalarSub[T Number](dst []T, s T, b []T) {
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && scalarSubVec(d, any(b).([]float32), float32(s)) {
+		return
+	}
 	for i, v := range b {
 		dst[i] = s - v
 	}
@@ -51,6 +66,9 @@ func ScalarSub[T Number](dst []T, s T, b []T) {
 func Mul[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && mulVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v * b[i]
 	}
@@ -59,6 +77,9 @@ func Mul[T Number](dst, a, b []T) {
 // MulScalar sets dst[i] = a[i] * s.
 func MulScalar[T Number](dst, a []T, s T) {
 	check(len(dst), len(a))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && mulScalarVec(d, any(a).([]float32), float32(s)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v * s
 	}
@@ -68,6 +89,9 @@ func MulScalar[T Number](dst, a []T, s T) {
 func Div[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && divVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v / b[i]
 	}
@@ -76,6 +100,9 @@ func Div[T Number](dst, a, b []T) {
 // DivScalar sets dst[i] = a[i] / s.
 func DivScalar[T Number](dst, a []T, s T) {
 	check(len(dst), len(a))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && divScalarVec(d, any(a).([]float32), float32(s)) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v / s
 	}
@@ -84,6 +111,9 @@ func DivScalar[T Number](dst, a []T, s T) {
 // ScalarDiv sets dst[i] = s / b[i].
 func ScalarDiv[T Number](dst []T, s T, b []T) {
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && scalarDivVec(d, any(b).([]float32), float32(s)) {
+		return
+	}
 	for i, v := range b {
 		dst[i] = s / v
 	}
@@ -116,6 +146,9 @@ func Min[T Number](dst, a, b []T) {
 // Clip sets dst[i] = min(max(x[i], lo), hi); NaN stays NaN.
 func Clip[T Number](dst, x []T, lo, hi T) {
 	check(len(dst), len(x))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && clipVec(d, any(x).([]float32), float32(lo), float32(hi)) {
+		return
+	}
 	for i, v := range x {
 		if v < lo {
 			v = lo

@@ -27,7 +27,7 @@ func expCore(x float32) (p float32, n int32) {
 	return p, int32(f)
 }
 
-// exp is e^x within 1 ULP, gradual underflow included.
+// exp is e^x within 1.1 ULP, gradual underflow included.
 func exp(x float32) float32 {
 	if !(x <= expMax) {
 		if x != x {

@@ -5,6 +5,9 @@ import "math"
 // Exp sets dst[i] = e^x[i].
 func Exp(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && expVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = exp(v)
 	}
@@ -13,6 +16,9 @@ func Exp(dst, x []float32) {
 // Log sets dst[i] = ln x[i].
 func Log(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && logVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = log(v)
 	}
@@ -21,6 +27,9 @@ func Log(dst, x []float32) {
 // Tanh sets dst[i] = tanh x[i].
 func Tanh(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && tanhVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = tanh(v)
 	}
@@ -29,6 +38,9 @@ func Tanh(dst, x []float32) {
 // Sigmoid sets dst[i] = 1/(1+e^-x[i]).
 func Sigmoid(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && sigmoidVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = sigmoid(v)
 	}
@@ -37,6 +49,9 @@ func Sigmoid(dst, x []float32) {
 // Erf sets dst[i] = erf x[i].
 func Erf(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && erfVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = erf(v)
 	}
@@ -45,6 +60,9 @@ func Erf(dst, x []float32) {
 // Gelu sets dst[i] = x[i]/2·(1 + erf(x[i]/√2)).
 func Gelu(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && geluVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = gelu(v)
 	}
@@ -53,6 +71,9 @@ func Gelu(dst, x []float32) {
 // GeluTanh sets dst[i] = x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) = x·sigmoid(2·√(2/π)·(x + 0.044715·x³)).
 func GeluTanh(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && geluTanhVec(dst, x) {
+		return
+	}
 	const k = float32(2 * 0.7978845608028654)
 	for i, v := range x {
 		dst[i] = v * sigmoid(k*(v+0.044715*v*v*v))
@@ -62,6 +83,9 @@ func GeluTanh(dst, x []float32) {
 // Swish sets dst[i] = x[i]·sigmoid(alpha·x[i]).
 func Swish(dst, x []float32, alpha float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && swishVec(dst, x, alpha) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = v * sigmoid(alpha*v)
 	}
@@ -71,6 +95,9 @@ func Swish(dst, x []float32, alpha float32) {
 func SwiGLU(dst, a, b []float32, alpha float32) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if len(a) > 0 && swiGLUVec(dst, a, b, alpha) {
+		return
+	}
 	for i, v := range a {
 		dst[i] = v * sigmoid(alpha*v) * b[i]
 	}
@@ -120,6 +147,9 @@ func Elu(dst, x []float32, alpha, beta, gamma float32) {
 // Relu sets dst[i] = max(x[i], 0); NaN stays NaN.
 func Relu[T Number](dst, x []T) {
 	check(len(dst), len(x))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && reluVec(d, any(x).([]float32)) {
+		return
+	}
 	for i, v := range x {
 		if v < 0 {
 			v = 0
@@ -131,6 +161,9 @@ func Relu[T Number](dst, x []T) {
 // LeakyRelu sets dst[i] = x[i], times alpha where it is negative.
 func LeakyRelu[T float32 | float64](dst, x []T, alpha T) {
 	check(len(dst), len(x))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && leakyReluVec(d, any(x).([]float32), float32(alpha)) {
+		return
+	}
 	for i, v := range x {
 		if v < 0 {
 			v *= alpha
@@ -196,6 +229,9 @@ func Softsign[T float32 | float64](dst, x []T) {
 // Sqrt sets dst[i] = √x[i].
 func Sqrt(dst, x []float32) {
 	check(len(dst), len(x))
+	if len(x) > 0 && sqrtVec(dst, x) {
+		return
+	}
 	for i, v := range x {
 		dst[i] = float32(math.Sqrt(float64(v)))
 	}
@@ -204,6 +240,9 @@ func Sqrt(dst, x []float32) {
 // Abs sets dst[i] = |x[i]|; the most negative integer stays what it is.
 func Abs[T Number](dst, x []T) {
 	check(len(dst), len(x))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && absVec(d, any(x).([]float32)) {
+		return
+	}
 	for i, v := range x {
 		if v <= 0 {
 			v = 0 - v // and not -v, which makes -0 of 0
