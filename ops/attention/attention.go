@@ -169,7 +169,7 @@ func (op attention) operands(c *ops.Ctx) (q, k, v operand, err error) {
 	case q.size != k.size:
 		err = fmt.Errorf("head sizes %d of Q and %d of K differ", q.size, k.size)
 	case k.heads != v.heads || k.seq != v.seq:
-		err = fmt.Errorf("K %v and V %v do not match", ks, vs)
+		err = fmt.Errorf("key %v and value %v do not match", ks, vs)
 	case k.heads == 0 && q.heads != 0 || k.heads != 0 && q.heads%k.heads != 0:
 		err = fmt.Errorf("%d query heads for %d key heads", q.heads, k.heads)
 	}
