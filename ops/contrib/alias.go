@@ -17,7 +17,6 @@ func init() {
 		plainOp("Unique", newUnique),
 		plainOp("ExpandDims", simple(inferExpandDims, expandDims)),
 		plainOp("Range", standard("Range", 11, 0)),
-		ops.Def{Name: "LayerNormalization", Since: 1, New: newEarlyLayerNorm},
 	)
 }
 
@@ -42,12 +41,6 @@ func buildStandard(name string, opset, like int, a *ops.Attrs) (ops.Op, error) {
 // quantizer is QuantizeLinear or DequantizeLinear, where a missing axis means one scale for the whole tensor.
 func quantizer(name string, like int) func(*ops.Attrs) (ops.Op, error) {
 	return func(a *ops.Attrs) (ops.Op, error) { return buildStandard(name, 21, like, a) }
-}
-
-// newEarlyLayerNorm is the LayerNormalization that ONNX Runtime writes into models of opsets before 17. It does not
-// mind attributes that it does not know, and there are files with misspelt ones.
-func newEarlyLayerNorm(a *ops.Attrs) (ops.Op, error) {
-	return buildStandard("LayerNormalization", 17, 0, attrsFor(a, 17, a.Outputs, []string{"axis", "stash_type"}, nil, []string{"epsilon"}, nil))
 }
 
 // newUnique is Unique in the order of first occurrence; its outputs are the values, the indices of x's elements among
