@@ -23,7 +23,7 @@ func init() {
 
 // dynamicLSTM is com.microsoft's DynamicQuantizeLSTM: an LSTM whose weights W (directions, input, 4·hidden) and R (directions,
 // hidden, 4·hidden) are 8-bit integers with scales and zero points for each direction, or each column of it, in inputs 8 to 11.
-// Input and states are rounded to 8 bits for each product, with a scale that fits their range.
+// The input, and each sequence's state before each step, are rounded to 8 bits with a scale that fits their range.
 type dynamicLSTM struct{ layer }
 
 // Prepack hides the one for float weights.
@@ -118,11 +118,13 @@ func (op dynamicLSTM) Run(c *ops.Ctx) error {
 	}
 	op.packed = &packed{w: tensor.Shape{op.directions, w.columns, w.rows}, r: tensor.Shape{op.directions, r.columns, r.rows}}
 	a := &kernel.Args[float32]{Act: op.act32, Product: func(d int, recurrent bool, y, x []float32, n int) {
-		p := &w
-		if recurrent {
-			p = &r
+		if !recurrent {
+			w.addTo(c, y, x, n, d, q[:len(x)], acc)
+			return
 		}
-		p.addTo(c, y, x, n, d, q[:len(x)], acc)
+		for b := range n {
+			r.addTo(c, y[b*r.columns:], x[b*r.rows:(b+1)*r.rows], 1, d, q[:r.rows], acc)
+		}
 	}}
 	in := append([]tensor.Value{}, c.In...)
 	in[1], in[2] = nil, nil
