@@ -89,10 +89,10 @@ func elu(alpha, beta, gamma float64) fn {
 
 func swish(x, alpha float64) float64 { return x / (1 + math.Exp(-alpha*x)) }
 
-// threshold sets dst[i] to x[i] where it is above alpha, else to 0; NaN stays NaN.
+// threshold sets dst[i] to x[i] where it is above alpha, else to 0.
 func threshold[T float](dst, x []T, alpha T) {
 	for i, v := range x {
-		if v <= alpha {
+		if !(v > alpha) {
 			v = 0
 		}
 		dst[i] = v

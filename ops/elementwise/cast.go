@@ -114,10 +114,13 @@ func (op cast) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if to.Packed() && in.Len() > 0 {
-		out.Bytes()[len(out.Bytes())-1] = 0 // the bits beyond the last element
+	if err := Convert(c, out, in, op.saturate, op.mode); err != nil {
+		return err
 	}
-	return Convert(c, out, in, op.saturate, op.mode)
+	if used := in.Len() * to.Bits() % 8; used > 0 && to.Packed() {
+		out.Bytes()[len(out.Bytes())-1] &= 1<<used - 1 // clears the bits beyond the last element
+	}
+	return nil
 }
 
 // Convert casts the elements of in to those of out, a tensor of the same size and another type, as Cast does. Types of

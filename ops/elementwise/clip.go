@@ -17,7 +17,8 @@ func init() {
 }
 
 // clip is https://onnx.ai/onnx/operators/onnx__Clip.html with its bounds as inputs, which are scalars and may be
-// absent: min(max(x, lo), hi), so that hi wins where lo > hi. NaN stays NaN.
+// absent: min(max(x, lo), hi), so that hi wins where lo > hi. NaN stays NaN. An absent bound is the lowest or largest
+// finite number of the type, so that infinities become finite.
 type clip struct{}
 
 // Infer implements ops.Op.
@@ -38,7 +39,7 @@ func (clip) Run(c *ops.Ctx) error {
 			return fmt.Errorf("a bound is %v, not a scalar of type %v", b, x.DType())
 		}
 	}
-	if lo == nil && hi == nil {
+	if lo == nil && hi == nil && x.DType().IsInt() {
 		c.SetOut(0, x)
 		return nil
 	}
@@ -48,9 +49,9 @@ func (clip) Run(c *ops.Ctx) error {
 	}
 	switch x.DType() {
 	case tensor.Float32:
-		return clipTo[float32](c, out, x, lo, hi, float32(math.Inf(-1)), float32(math.Inf(1)))
+		return clipTo[float32](c, out, x, lo, hi, -math.MaxFloat32, math.MaxFloat32)
 	case tensor.Float64:
-		return clipTo(c, out, x, lo, hi, math.Inf(-1), math.Inf(1))
+		return clipTo(c, out, x, lo, hi, -math.MaxFloat64, math.MaxFloat64)
 	case tensor.Int8:
 		return clipTo[int8](c, out, x, lo, hi, math.MinInt8, math.MaxInt8)
 	case tensor.Int16:
@@ -68,7 +69,7 @@ func (clip) Run(c *ops.Ctx) error {
 	case tensor.Uint64:
 		return clipTo[uint64](c, out, x, lo, hi, 0, math.MaxUint64)
 	case tensor.Float16, tensor.BFloat16:
-		bounds := [2]float32{float32(math.Inf(-1)), float32(math.Inf(1))}
+		bounds := [2]float32{-largestHalf(x.DType()), largestHalf(x.DType())}
 		for i, b := range []*tensor.Tensor{lo, hi} {
 			if b != nil {
 				widen(bounds[i:i+1], b, 0)
@@ -92,21 +93,58 @@ func clipTo[T vec.Number](c *ops.Ctx, out, x, lo, hi *tensor.Tensor, min, max T)
 	return c.Err()
 }
 
+// largestHalf is the largest finite number of a half-precision type.
+func largestHalf(d tensor.DType) float32 {
+	if d == tensor.Float16 {
+		return tensor.F16(0x7BFF).Float32()
+	}
+	return tensor.BF16(0x7F7F).Float32()
+}
+
 // clipFn clips floats of any width.
 func clipFn(lo, hi float32) fn {
 	return fn{
 		f32:  func(dst, x []float32) { vec.Clip(dst, x, lo, hi) },
-		f64:  func(dst, x []float64) { vec.Clip(dst, x, float64(lo), float64(hi)) },
+		f64:  func(dst, x []float64) { vec.Clip(dst, x, double64(lo), double64(hi)) },
 		cost: 1,
 	}
 }
 
-// newClip6 is Clip before opset 11, with its bounds as attributes.
+// clip6 is Clip before opset 11, with its bounds as attributes.
+type clip6 struct{ lo, hi float32 }
+
 func newClip6(a *ops.Attrs) (ops.Op, error) {
 	ignoreConsumed(a)
-	lo, hi := a.Float("min", -math.MaxFloat32), a.Float("max", math.MaxFloat32)
-	if !a.Has("min") && !a.Has("max") {
-		return unary{"Clip", fn{f32: func(dst, x []float32) { copy(dst, x) }, f64: func(dst, x []float64) { copy(dst, x) }, cost: 1}}, a.Done()
+	return clip6{a.Float("min", -math.MaxFloat32), a.Float("max", math.MaxFloat32)}, a.Done()
+}
+
+// Infer implements ops.Op.
+func (op clip6) Infer(c *ops.Infer) error {
+	c.SetShapeLike(0, 0, c.DType(0))
+	return nil
+}
+
+// Run implements ops.Op.
+func (op clip6) Run(c *ops.Ctx) error {
+	x := c.Tensor(0)
+	out, err := c.NewOver(0, x.DType(), x.Shape(), 0)
+	if err != nil {
+		return err
 	}
-	return unary{"Clip", clipFn(lo, hi)}, a.Done()
+	lo, hi := op.lo, op.hi
+	if d := x.DType(); isHalf(d) {
+		lo, hi = max(lo, -largestHalf(d)), min(hi, largestHalf(d))
+	}
+	return clipFn(lo, hi).apply(c, "Clip", out, x)
+}
+
+// double64 widens a bound; the default of a float attribute stands for the largest number of any type.
+func double64(f float32) float64 {
+	switch f {
+	case math.MaxFloat32:
+		return math.MaxFloat64
+	case -math.MaxFloat32:
+		return -math.MaxFloat64
+	}
+	return float64(f)
 }

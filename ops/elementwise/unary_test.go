@@ -152,7 +152,7 @@ func TestFloatTests(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	nan := float32(math.NaN())
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, c := range []struct {
 		call opstest.Call
 		in   []tensor.Value
@@ -165,7 +165,11 @@ func TestClip(t *testing.T) {
 		{opstest.Call{Name: "Clip"}, []tensor.Value{tensor.Vector[float64](2)}, tensor.Vector[float64](2)},
 		{opstest.Call{Name: "Clip"}, []tensor.Value{tensor.Vector(tensor.ToF16(2)), tensor.Scalar(tensor.ToF16(3))}, tensor.Vector(tensor.ToF16(3))},
 		{opstest.Call{Name: "Clip", Opset: 6, Attrs: opstest.Attrs{"max": 6.0, "min": 0.0}}, []tensor.Value{tensor.Vector[float32](-2, 3, 8)}, tensor.Vector[float32](0, 3, 6)},
-		{opstest.Call{Name: "Clip", Opset: 6}, []tensor.Value{tensor.Vector[float32](-2, 3, 8)}, tensor.Vector[float32](-2, 3, 8)},
+		{opstest.Call{Name: "Clip", Opset: 6}, []tensor.Value{tensor.Vector(-2, 3, inf)}, tensor.Vector[float32](-2, 3, math.MaxFloat32)},
+		{opstest.Call{Name: "Clip", Opset: 6}, []tensor.Value{tensor.Vector(-1e300, 3)}, tensor.Vector(-1e300, 3)},
+		{opstest.Call{Name: "Clip", Opset: 6, Attrs: opstest.Attrs{"max": 6.0}}, []tensor.Value{tensor.Vector[float64](-1e300, 8)}, tensor.Vector(-1e300, 6)},
+		{opstest.Call{Name: "Clip"}, []tensor.Value{tensor.Vector(-inf, 3), nil, tensor.Scalar[float32](2)}, tensor.Vector[float32](-math.MaxFloat32, 2)},
+		{opstest.Call{Name: "Clip"}, []tensor.Value{tensor.Vector(tensor.ToF16(inf))}, tensor.Vector(tensor.ToF16(65504))},
 	} {
 		opstest.Equal(t, opstest.Run1(t, c.call, c.in...), c.want, 0, 0)
 	}
