@@ -102,20 +102,8 @@ func TestForward(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
 	for name, g := range geometries {
-		x, w := random[float32](r, g.Batch*g.Groups*g.OutC*Volume(g.Out)), random[float32](r, g.Groups*g.OutC*g.InC*Volume(g.Kernel))
-		bias := random[float32](r, g.Groups*g.InC)
-		in := Volume(g.In)
-		y, want := make([]float32, g.Batch*g.Groups*g.InC*in), make([]float32, g.Batch*g.Groups*g.InC*in)
-		for i := range want {
-			want[i] = bias[i/in%len(bias)]
-		}
-		eachTap(&g, func(xi, yi, wi, _, _ int) { want[yi] += x[xi] * w[wi] })
-		Transpose(parallel.NewPool(2), &g, y, x, w, bias)
-		if !slices.Equal(y, want) {
-			t.Errorf("%s: got %v, want %v", name, y, want)
-		}
+		testTranspose(t, name, &g, rand.New(rand.NewPCG(1, 2)))
 	}
 }
 
@@ -170,5 +158,52 @@ func BenchmarkForward(b *testing.B) {
 				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
 		}
+	}
+}
+
+// FuzzForward compares both directions with the naive loops on any geometry.
+func FuzzForward(f *testing.F) {
+	f.Add(uint64(1), []byte{1, 2, 3, 4, 5, 6, 7, 8})
+	f.Add(uint64(2), []byte{0, 0, 1, 1, 9, 3, 2, 2, 1, 7, 3, 1, 1, 2})
+	f.Fuzz(func(t *testing.T, seed uint64, shape []byte) {
+		next := func(least, most int) int {
+			if len(shape) == 0 {
+				return least
+			}
+			v := least + int(shape[0])%(most-least+1)
+			shape = shape[1:]
+			return v
+		}
+		g := Geometry{Batch: next(0, 2), Groups: next(1, 3), InC: next(0, 3), OutC: next(0, 5)}
+		for range next(1, 3) {
+			k, d, s, before := next(1, 4), next(1, 3), next(1, 3), next(0, 5)
+			in := next(0, 40)
+			room := in + before + next(0, 5) - (k-1)*d - 1
+			if room < 0 {
+				return
+			}
+			g.In, g.Out, g.Kernel = append(g.In, in), append(g.Out, room/s+1), append(g.Kernel, k)
+			g.Stride, g.Dilate, g.Pad = append(g.Stride, s), append(g.Dilate, d), append(g.Pad, before)
+		}
+		if Volume(g.Out)*Volume(g.Kernel) > 1<<14 || Volume(g.In) > 1<<14 {
+			return
+		}
+		testForward[float32](t, fmt.Sprint(g), &g)
+		testTranspose(t, fmt.Sprint(g), &g, rand.New(rand.NewPCG(seed, 0)))
+	})
+}
+
+func testTranspose(t *testing.T, name string, g *Geometry, r *rand.Rand) {
+	x, w := random[float32](r, g.Batch*g.Groups*g.OutC*Volume(g.Out)), random[float32](r, g.Groups*g.OutC*g.InC*Volume(g.Kernel))
+	bias := random[float32](r, g.Groups*g.InC)
+	in := Volume(g.In)
+	y, want := make([]float32, g.Batch*g.Groups*g.InC*in), make([]float32, g.Batch*g.Groups*g.InC*in)
+	for i := range want {
+		want[i] = bias[i/in%len(bias)]
+	}
+	eachTap(g, func(xi, yi, wi, _, _ int) { want[yi] += x[xi] * w[wi] })
+	Transpose(parallel.NewPool(2), g, y, x, w, bias)
+	if !slices.Equal(y, want) {
+		t.Errorf("%s: got %v, want %v", name, y, want)
 	}
 }
