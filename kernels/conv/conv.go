@@ -83,9 +83,9 @@ func Int8(pool *parallel.Pool, g *Geometry, y []int32, x []uint8, xSigned bool, 
 			a.A.Zero = wZero[group*g.OutC : (group+1)*g.OutC]
 		}
 		if xSigned {
-			a.BlockB = Columns[int32](g, signed[i*g.InC*in:(i+1)*g.InC*in], xZero)
+			a.BlockB = Columns[float32](g, signed[i*g.InC*in:(i+1)*g.InC*in], float32(xZero))
 		} else {
-			a.BlockB = Columns[int32](g, x[i*g.InC*in:(i+1)*g.InC*in], xZero)
+			a.BlockB = Columns[float32](g, x[i*g.InC*in:(i+1)*g.InC*in], float32(xZero))
 		}
 	})
 }

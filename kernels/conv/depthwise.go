@@ -3,6 +3,7 @@ package conv
 import (
 	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // depthwise convolves each channel of the input on its own, row by row of the output.
@@ -80,12 +81,21 @@ func axpyLine[T gemm.Number](row, line []T, v T, from, stride int) {
 	}
 	line = line[from+lo*stride:]
 	if stride == 1 {
-		for i, x := range line[:len(row)] {
-			row[i] += v * x
-		}
+		axpy(row, line[:len(row)], v)
 		return
 	}
 	for i := range row {
 		row[i] += v * line[i*stride]
+	}
+}
+
+// axpy adds v·x to y.
+func axpy[T gemm.Number](y, x []T, v T) {
+	if f, ok := any(y).([]float32); ok {
+		vec.Axpy(f, f, any(x).([]float32), float32(v))
+		return
+	}
+	for i := range y {
+		y[i] += v * x[i]
 	}
 }

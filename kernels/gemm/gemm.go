@@ -58,7 +58,8 @@ type Args[T Number] struct {
 	Beta  T           // scales Bias; 0 stands for 1
 	Act   func(x []T) // applied in place to each piece of a finished row
 
-	swapped bool // computed as the transposed product
+	swapped bool    // computed as the transposed product
+	ints    []int32 // replaces C: each block's sums are integers and are added as such
 }
 
 const (
@@ -172,11 +173,7 @@ func (g *Args[T]) plain() bool {
 func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 	switch {
 	case g.K == 0:
-		if !g.Acc {
-			for i := i0; i < i0+m; i++ {
-				clear(g.C[i*g.LDC+j0:][:n])
-			}
-		}
+		g.clear(i0, m, j0, n)
 	case g.direct():
 		g.tileDirect(w, i0, m, j0, n)
 	case g.M <= skinny && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
@@ -185,6 +182,17 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 		g.tilePacked(w, i0, m, j0, n)
 	}
 	g.finish(w, i0, m, j0, n)
+}
+
+// clear computes a tile of a product of no rows and columns.
+func (g *Args[T]) clear(i0, m, j0, n int) {
+	for i := i0; i < i0+m && !g.Acc; i++ {
+		if g.ints != nil {
+			clear(g.ints[i*g.LDC+j0:][:n])
+		} else {
+			clear(g.C[i*g.LDC+j0:][:n])
+		}
+	}
 }
 
 // tilePacked multiplies by panels.
@@ -217,7 +225,15 @@ func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 					}
 					a = w.a[i*kc:][:kc*kern.mr]
 				}
-				kern.run(g.C[(i0+i)*g.LDC+j0+j:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
+				at := (i0+i)*g.LDC + j0 + j
+				if g.ints == nil {
+					kern.run(g.C[at:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
+					continue
+				}
+				kern.run(w.d[:], kern.nr, a, b, kc, mr, nr, false, w.c[:])
+				for r := range mr {
+					addInts(g.ints[at+r*g.LDC:][:nr], w.d[r*kern.nr:][:nr], add)
+				}
 			}
 		}
 	}
@@ -230,6 +246,19 @@ func addRow[T Number](c, x []T, add bool) {
 	}
 	for i, v := range x {
 		c[i] += v
+	}
+}
+
+// addInts adds sums that are integers.
+func addInts[T Number](c []int32, x []T, add bool) {
+	if !add {
+		for i, v := range x {
+			c[i] = int32(v)
+		}
+		return
+	}
+	for i, v := range x {
+		c[i] += int32(v)
 	}
 }
 
