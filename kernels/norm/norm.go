@@ -1,73 +1,38 @@
 // Package norm holds the loops of the normalizations: moments of contiguous slices and affine maps over them.
 //
-// Sums are taken in short blocks that are added in float64, so that long slices lose no accuracy; the order depends on the
-// lengths only. Every y may be its x.
+// Sums are taken in float64, in an order that depends on the lengths only. Every y may be its x.
 package norm
 
 import (
 	"math"
 
-	"github.com/sardonyx-ml/sardonyx/kernels/cpu"
 	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // Float is the element types that the kernels of this package know.
 type Float interface{ float32 | float64 }
 
-// sumBlock is how many elements are added in the element type before the sum goes to float64.
-const sumBlock = 256
-
 // Sum returns Σ x.
 func Sum[T Float](x []T) float64 {
-	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+	if f, ok := any(x).([]float32); ok {
 		return vec.Sum(f)
 	}
 	var total float64
-	for len(x) > 0 {
-		b := x[:min(len(x), sumBlock)]
-		x = x[len(b):]
-		var s0, s1, s2, s3 T
-		i := 0
-		for ; i+4 <= len(b); i += 4 {
-			s0, s1, s2, s3 = s0+b[i], s1+b[i+1], s2+b[i+2], s3+b[i+3]
-		}
-		for ; i < len(b); i++ {
-			s0 += b[i]
-		}
-		total += float64((s0 + s1) + (s2 + s3))
+	for _, v := range x {
+		total += float64(v)
 	}
 	return total
 }
 
 // SumSquares returns Σ (x-m)².
 func SumSquares[T Float](x []T, m T) float64 {
-	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+	if f, ok := any(x).([]float32); ok {
 		return vec.SumSquares(f, float32(m))
 	}
 	var total float64
-	for len(x) > 0 {
-		b := x[:min(len(x), sumBlock)]
-		x = x[len(b):]
-		var s0, s1, s2, s3 T
-		i := 0
-		for ; i+4 <= len(b); i += 4 {
-			d0, d1, d2, d3 := b[i]-m, b[i+1]-m, b[i+2]-m, b[i+3]-m
-			s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
-		}
-		for ; i < len(b); i++ {
-			d := b[i] - m
-			s0 += d * d
-		}
-		total += float64((s0 + s1) + (s2 + s3))
-	}
-	return total
-}
-
-// SumAbs returns Σ |x|.
-func SumAbs[T Float](x []T) float64 {
-	var total float64
 	for _, v := range x {
-		total += math.Abs(float64(v))
+		d := float64(v - m)
+		total += d * d
 	}
 	return total
 }
@@ -76,26 +41,10 @@ func SumAbs[T Float](x []T) float64 {
 // the mean one after the other keeps the digits of data that lie far from zero.
 func Moments[T Float](x []T) (mean, rest, variance T) {
 	n := float64(len(x))
-	mean = T(Sum(x) / n)
-	var sum, squares float64
-	for len(x) > 0 {
-		b := x[:min(len(x), sumBlock)]
-		x = x[len(b):]
-		var s0, s1, q0, q1 T
-		i := 0
-		for ; i+2 <= len(b); i += 2 {
-			d0, d1 := b[i]-mean, b[i+1]-mean
-			s0, s1, q0, q1 = s0+d0, s1+d1, q0+d0*d0, q1+d1*d1
-		}
-		if i < len(b) {
-			d := b[i] - mean
-			s0, q0 = s0+d, q0+d*d
-		}
-		sum += float64(s0 + s1)
-		squares += float64(q0 + q1)
-	}
-	r := sum / n
-	return mean, T(r), T(max(squares/n-r*r, 0))
+	m := Sum(x) / n
+	mean = T(m)
+	r := m - float64(mean)
+	return mean, T(r), T(max(SumSquares(x, mean)/n-r*r, 0))
 }
 
 // Affine sets y = (x-m)·a + b.
@@ -120,19 +69,20 @@ func Layer[T Float](y, x, scale, bias []T, eps T) (mean, inv T) {
 	mean, rest, variance := Moments(x)
 	inv = T(1 / math.Sqrt(float64(variance+eps)))
 	y, scale = y[:len(x)], scale[:len(x)]
-	if bias == nil {
+	f, ok := any(y).([]float32)
+	switch {
+	case !ok || math.Abs(float64(rest*inv)) > 0x1p-20: // the rest of the mean can be seen in the result
 		for i, v := range x {
 			y[i] = (v - mean - rest) * inv * scale[i]
 		}
-		return mean, inv
-	}
-	bias = bias[:len(x)]
-	if f, ok := any(y).([]float32); ok && len(x) > 0 {
+		for i, b := range bias {
+			y[i] += b
+		}
+	case bias == nil:
+		vec.SubScalar(y, x, mean)
+		vec.RMS(f, f, any(scale).([]float32), float32(inv))
+	default:
 		vec.Layer(f, any(x).([]float32), any(scale).([]float32), any(bias).([]float32), float32(mean), float32(inv))
-		return mean, inv
-	}
-	for i, v := range x {
-		y[i] = (v-mean-rest)*inv*scale[i] + bias[i]
 	}
 	return mean, inv
 }

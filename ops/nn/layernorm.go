@@ -8,6 +8,8 @@ import (
 
 func init() {
 	ops.Register(
+		// The standard has it from 17 on; ONNX Runtime's optimizer writes it with any opset.
+		ops.Def{Name: "LayerNormalization", Since: 1, New: newOldLayerNorm, Widen: true},
 		ops.Def{Name: "LayerNormalization", Since: 17, New: newLayerNorm, Widen: true},
 		ops.Def{Name: "RMSNormalization", Since: 23, New: newRMSNorm, Widen: true},
 	)
@@ -24,6 +26,12 @@ type layerNorm struct {
 
 func newLayerNorm(a *ops.Attrs) (ops.Op, error) {
 	return newNorm(a), a.Done()
+}
+
+// newOldLayerNorm also takes a misspelt attribute without effect, which test models of ONNX Runtime are full of.
+func newOldLayerNorm(a *ops.Attrs) (ops.Op, error) {
+	a.Ignore("epsion")
+	return newLayerNorm(a)
 }
 
 func newNorm(a *ops.Attrs) layerNorm {
