@@ -258,24 +258,25 @@ func ReadOutputs(m *onnx.Model, dir string) ([]tensor.Value, error) {
 	return out, nil
 }
 
-// tolerances reads a case's data.json.
-func (c *Case) tolerances(path string) error {
+// Tolerances reads the data.json beside a model; without one, or for what it does not say, they are the defaults.
+func Tolerances(path string) (rtol, atol float64, err error) {
+	rtol, atol = DefaultRTol, DefaultATol
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return rtol, atol, nil
 	}
 	if err != nil {
-		return err
+		return rtol, atol, err
 	}
 	var d struct{ RTol, ATol *float64 }
 	if err := json.Unmarshal(data, &d); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return rtol, atol, fmt.Errorf("%s: %w", path, err)
 	}
 	if d.RTol != nil {
-		c.RTol = *d.RTol
+		rtol = *d.RTol
 	}
 	if d.ATol != nil {
-		c.ATol = *d.ATol
+		atol = *d.ATol
 	}
-	return nil
+	return rtol, atol, nil
 }

@@ -127,13 +127,14 @@ func caseOf(root, path string) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Case{Model: path, RTol: DefaultRTol, ATol: DefaultATol}
+	c := &Case{Model: path}
 	if stem := strings.TrimSuffix(path, ".onnx"); exists(stem + "_output_0.pb") {
 		c.Name = filepath.ToSlash(strings.TrimSuffix(rel, ".onnx"))
 		c.Light = stem + "_output_0.pb"
 		// The tolerances of light/light_NAME.onnx are those of the case real/test_NAME, which downloads the full model.
 		name := strings.TrimPrefix(strings.TrimSuffix(base, ".onnx"), "light_")
-		return c, c.tolerances(filepath.Join(dir, "..", "real", "test_"+name, "data.json"))
+		c.RTol, c.ATol, err = Tolerances(filepath.Join(dir, "..", "real", "test_"+name, "data.json"))
+		return c, err
 	}
 	sets, err := filepath.Glob(filepath.Join(escapeGlob(dir), "test_data_set_*"))
 	if err != nil || len(sets) == 0 && base != "model.onnx" {
@@ -147,7 +148,8 @@ func caseOf(root, path string) (*Case, error) {
 		return len(sets[i]) < len(sets[j]) || len(sets[i]) == len(sets[j]) && sets[i] < sets[j]
 	})
 	c.Sets = sets
-	return c, c.tolerances(filepath.Join(dir, "data.json"))
+	c.RTol, c.ATol, err = Tolerances(filepath.Join(dir, "data.json"))
+	return c, err
 }
 
 func exists(path string) bool {
