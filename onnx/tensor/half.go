@@ -13,17 +13,14 @@ type (
 	F8E8M0     uint8  // power-of-two scale 2^(v-127), NaN is 0xFF
 )
 
-// Float32 converts exactly.
+// Float32 converts exactly. The multiplication moves the exponent and normalizes subnormal numbers.
 func (h F16) Float32() float32 {
-	sign, exp, man := uint32(h&0x8000)<<16, uint32(h>>10)&0x1F, uint32(h)&0x3FF
-	switch {
-	case exp == 0x1F:
-		return math.Float32frombits(sign | 0x7F800000 | man<<13)
-	case exp != 0:
-		return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
+	f := math.Float32frombits(uint32(h&0x7FFF)<<13) * 0x1p112
+	b := math.Float32bits(f) | uint32(h&0x8000)<<16
+	if h&0x7C00 == 0x7C00 {
+		b |= 0x7F800000
 	}
-	f := float32(man) * 0x1p-24
-	return math.Float32frombits(math.Float32bits(f) | sign)
+	return math.Float32frombits(b)
 }
 
 // ToF16 rounds f to the nearest binary16, ties to even; values out of range become infinities.
@@ -141,34 +138,28 @@ func (f float8) maxMag() int {
 // included) become that value; without, they become infinity or NaN as the format has it
 // (https://onnx.ai/onnx/technical/float8.html).
 func (f float8) encode(x float32, saturate bool) uint8 {
-	signBit := uint8(0)
-	if math.Signbit(float64(x)) {
-		signBit = 1 << (f.width - 1)
-	}
-	a := math.Abs(float64(x))
+	b := math.Float32bits(x)
+	signBit := uint8(b >> 31 << (f.width - 1))
+	b &= 0x7FFFFFFF
 	switch {
 	case x != x:
 		switch {
 		case f.fnuz:
 			return 0x80
-		case f.inf:
-			return signBit | 0x7F
 		case f.width == 8:
 			return signBit | 0x7F
 		}
 		return 1 << (f.width - 1) // float4e2m1 has no NaN; the standard's cases for Cast expect -0
-	case math.IsInf(a, 0):
+	case b == 0x7F800000:
 		return f.overflow(signBit, saturate)
-	case a == 0:
-		if f.fnuz {
-			return 0
-		}
-		return signBit
 	}
-	_, e := math.Frexp(a) // a = m·2^e with m in [0.5, 1)
-	exp := max(e-1, 1-f.bias)
-	q := int(math.RoundToEven(math.Ldexp(a, f.manBits-exp)))
-	mag := q + (exp+f.bias-1)<<f.manBits // a carry out of the mantissa moves into the exponent by itself
+	var mag int
+	if shift := 23 - f.manBits; b < uint32(128-f.bias)<<23 { // subnormal: the sum's last bit is the format's smallest number
+		align := uint32(128-f.bias+shift) << 23
+		mag = int(math.Float32bits(math.Float32frombits(b)+math.Float32frombits(align)) - align)
+	} else { // a carry out of the mantissa moves into the exponent by itself
+		mag = int((b+1<<(shift-1)-1+b>>shift&1)>>shift) - (127-f.bias)<<f.manBits
+	}
 	if mag > f.maxMag() {
 		return f.overflow(signBit, saturate)
 	}

@@ -156,9 +156,10 @@ func (p *plan) rows(lo, hi int, f func(at, n int, off *[maxOperands]int)) {
 		return
 	}
 	c, col := p.seek(lo)
+	var off [maxOperands]int
 	for at := lo; at < hi; {
 		n := min(p.row()-col, hi-at)
-		off := c.off
+		off = c.off
 		for k := range off {
 			if p.step[k] != nil {
 				off[k] += col * p.inner(k)
@@ -173,17 +174,33 @@ func (p *plan) rows(lo, hi int, f func(at, n int, off *[maxOperands]int)) {
 
 // expand writes operand k's elements for the outputs from lo on into dst.
 func expand[T any](p *plan, k int, dst, src []T, lo int) {
-	p.rows(lo, lo+len(dst), func(at, n int, off *[maxOperands]int) {
-		d, s := dst[at-lo:at-lo+n], off[k]
-		if p.inner(k) == 1 {
-			copy(d, src[s:s+n])
-			return
+	last := len(p.dims) - 1
+	row, step, dims := p.row(), p.step[k], p.dims
+	c, col := p.seek(lo)
+	off, idx := c.off[k], c.idx
+	for len(dst) > 0 {
+		n := min(row-col, len(dst))
+		if step[last] == 1 {
+			for i, v := range src[off+col : off+col+n] { // rows are short: a call of copy would take longer
+				dst[i] = v
+			}
+		} else {
+			v := src[off]
+			for i := range dst[:n] {
+				dst[i] = v
+			}
 		}
-		v := src[s]
-		for i := range d {
-			d[i] = v
+		dst, col = dst[n:], 0
+		for d := last - 1; d >= 0; d-- {
+			idx[d]++
+			off += step[d]
+			if idx[d] < dims[d] {
+				break
+			}
+			off -= dims[d] * step[d]
+			idx[d] = 0
 		}
-	})
+	}
 }
 
 // take returns operand k's n elements for the outputs from lo on: a part of src if the operand is full, else expanded
