@@ -7,3 +7,4 @@ gen() { # generator, package, file stem
 }
 gen sgemm gemm sgemm
 gen vec vec vec
+gen window conv window

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
+	"github.com/sardonyx-ml/sardonyx/kernels/kerneltest"
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
 )
 
@@ -94,8 +95,13 @@ func testForward[T gemm.Number](t *testing.T, name string, g *Geometry) {
 }
 
 func TestForward(t *testing.T) {
+	kerneltest.EachLevel(t, func(t *testing.T) {
+		for name, g := range geometries {
+			testForward[float32](t, name, &g)
+		}
+		testWidths(t)
+	})
 	for name, g := range geometries {
-		testForward[float32](t, name, &g)
 		testForward[float64](t, name, &g)
 		testForward[int32](t, name, &g)
 	}
@@ -191,6 +197,20 @@ func FuzzForward(f *testing.F) {
 		testForward[float32](t, fmt.Sprint(g), &g)
 		testTranspose(t, fmt.Sprint(g), &g, rand.New(rand.NewPCG(seed, 0)))
 	})
+}
+
+// testWidths tries rows of every length below, at and above those of vectors in depthwise convolutions.
+func testWidths(t *testing.T) {
+	for width := 1; width < 40; width++ {
+		for stride := 1; stride <= 3; stride++ {
+			out := (width+2-3)/stride + 1
+			if width+2 < 3 || out < 1 {
+				continue
+			}
+			g := Geometry{1, 3, 1, 1, []int{4, width}, []int{4, out}, []int{3, 3}, []int{1, stride}, []int{1, 1}, []int{1, 1}}
+			testForward[float32](t, fmt.Sprint("width ", width, " stride ", stride), &g)
+		}
+	}
 }
 
 func testTranspose(t *testing.T, name string, g *Geometry, r *rand.Rand) {

@@ -3,11 +3,16 @@ package conv
 import (
 	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
-	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // depthwise convolves each channel of the input on its own, row by row of the output.
 func depthwise[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epilogue[T]) {
+	if f, ok := any(y).([]float32); ok {
+		e32 := any(e).(Epilogue[float32])
+		if depthwiseRows(pool, g, f, any(x).([]float32), any(w).([]float32), e32) {
+			return
+		}
+	}
 	in, out, k := Volume(g.In), Volume(g.Out), Volume(g.Kernel)
 	channels := g.Groups * g.OutC
 	grain := max(1, (1<<15)/max(1, out*k))
@@ -81,21 +86,12 @@ func axpyLine[T gemm.Number](row, line []T, v T, from, stride int) {
 	}
 	line = line[from+lo*stride:]
 	if stride == 1 {
-		axpy(row, line[:len(row)], v)
+		for i, x := range line[:len(row)] {
+			row[i] += v * x
+		}
 		return
 	}
 	for i := range row {
 		row[i] += v * line[i*stride]
-	}
-}
-
-// axpy adds v·x to y.
-func axpy[T gemm.Number](y, x []T, v T) {
-	if f, ok := any(y).([]float32); ok {
-		vec.Axpy(f, f, any(x).([]float32), float32(v))
-		return
-	}
-	for i := range y {
-		y[i] += v * x[i]
 	}
 }
