@@ -102,7 +102,7 @@ type Args[T Float] struct {
 // contributes, whatever its row of V holds, NaN included.
 
 const (
-	queryBlock = 32
+	queryBlock = 64
 	keyBlock   = 128
 )
 

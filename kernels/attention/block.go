@@ -5,12 +5,14 @@ import (
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/softmax"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // work is the scratch of one goroutine and the block of queries that it computes.
 type work[T Float] struct {
 	*Args[T]
 	b, h, i0, rows int
+	q              []T // queries times Scale (rows, HeadSize)
 	s              []T // scores (rows, keyBlock)
 	acc            []T // Σ p·v so far (rows, VSize)
 	max, sum       [queryBlock]T
@@ -33,12 +35,15 @@ func newWork[T Float](a *Args[T]) *work[T] {
 		w = &work[T]{s: make([]T, queryBlock*keyBlock)}
 	}
 	w.Args = a
-	if n := queryBlock * a.VSize; cap(w.acc) < n {
-		w.acc = make([]T, n)
-	} else {
-		w.acc = w.acc[:n]
-	}
+	w.acc, w.q = grow(w.acc, queryBlock*a.VSize), grow(w.q, queryBlock*a.HeadSize)
 	return w
+}
+
+func grow[T Float](x []T, n int) []T {
+	if cap(x) < n {
+		return make([]T, n)
+	}
+	return x[:n]
 }
 
 func (w *work[T]) free() {
@@ -61,16 +66,24 @@ func (w *work[T]) run() {
 	if w.Scores != nil {
 		lo, hi = 0, w.KVLen
 	}
+	w.scaleQueries()
 	for k := lo; k < hi; k += keyBlock {
 		w.take(k, min(k+keyBlock, hi))
 	}
 	w.finish()
 }
 
+func (w *work[T]) scaleQueries() {
+	for r := range w.rows {
+		vec.MulScalar(w.q[r*w.HeadSize:(r+1)*w.HeadSize], w.Q.row(w.b, w.h, w.i0+r, w.HeadSize), w.Scale)
+	}
+}
+
 // take takes in keys k0 … k1-1.
 func (w *work[T]) take(k0, k1 int) {
 	n, kvh := k1-k0, w.h/(w.Heads/w.KVHeads)
-	dots(w.s, w.Q.rows(w.b, w.h, w.i0, w.rows, w.HeadSize), w.K.rows(w.b, kvh, k0, n, w.HeadSize), w.Q.Row, w.K.Row, w.rows, n, w.HeadSize, w.Scale)
+	dots(w.s, w.q, w.K.rows(w.b, kvh, k0, n, w.HeadSize), w.K.Row, w.rows, n, w.HeadSize)
+	masked := w.Bias.Data != nil || w.Mask.Data != nil
 	for r := range w.rows {
 		s := w.s[r*keyBlock : r*keyBlock+n]
 		w.keep(Raw, r, k0, s)
@@ -82,12 +95,13 @@ func (w *work[T]) take(k0, k1 int) {
 		w.keep(Capped, r, k0, s)
 		lo, hi := min(max(w.lo[r]-k0, 0), n), max(min(w.hi[r]-k0, n), 0)
 		hi = max(lo, hi)
+		masked = masked || hi-lo < n
 		w.mask(s, r, k0, lo, hi)
 		w.keep(Biased, r, k0, s)
 		w.keep(Probabilities, r, k0, s) // made probabilities by finish
 		w.soften(s, r, lo, hi)
 	}
-	weigh(w.acc, w.s, w.V.rows(w.b, kvh, k0, n, w.VSize), w.V.Row, w.rows, n, w.VSize)
+	weigh(w.acc, w.s, w.V.rows(w.b, kvh, k0, n, w.VSize), w.V.Row, w.rows, n, w.VSize, masked)
 }
 
 // rows returns the data from the start of row i to the end of row i+n-1.
@@ -159,8 +173,11 @@ func (w *work[T]) soften(s []T, r, lo, hi int) {
 	clear(s[:lo])
 	clear(s[hi:])
 	ninf := T(math.Inf(-1))
-	m := max(w.max[r], softmax.Max(s[lo:hi]))
+	m := softmax.RowMax(s[lo:hi])
 	if m == ninf {
+		m = softmax.Max(s[lo:hi])
+	}
+	if m = max(w.max[r], m); m == ninf {
 		clear(s)
 		return
 	}
@@ -175,9 +192,7 @@ func (w *work[T]) rescale(r int, old, m T) {
 	c := softmax.Exp(old - m)
 	w.sum[r] *= c
 	acc := w.acc[r*w.VSize : (r+1)*w.VSize]
-	for j := range acc {
-		acc[j] *= c
-	}
+	vec.MulScalar(acc, acc, c)
 }
 
 // finish divides by the sums and writes Y and the probabilities.
@@ -194,10 +209,7 @@ func (w *work[T]) finish() {
 		if w.sum[r] != 0 {
 			inv = 1 / w.sum[r]
 		}
-		y := w.Y.row(w.b, w.h, w.i0+r, w.VSize)
-		for j, v := range w.acc[r*w.VSize : (r+1)*w.VSize] {
-			y[j] = v * inv
-		}
+		vec.MulScalar(w.Y.row(w.b, w.h, w.i0+r, w.VSize), w.acc[r*w.VSize:(r+1)*w.VSize], inv)
 		if w.Scores == nil || w.Stage != Probabilities {
 			continue
 		}
@@ -207,8 +219,6 @@ func (w *work[T]) finish() {
 			continue
 		}
 		softmax.ExpSub(p, p, w.max[r])
-		for j := range p {
-			p[j] *= inv
-		}
+		vec.MulScalar(p, p, inv)
 	}
 }

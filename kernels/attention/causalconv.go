@@ -1,6 +1,6 @@
 package attention
 
-import "github.com/sardonyx-ml/sardonyx/kernels/softmax"
+import "github.com/sardonyx-ml/sardonyx/kernels/vec"
 
 // CausalConv sets y[t] = bias + Σ_j w[j]·z[t+j] for one channel, where z is past followed by x and len(past) == len(w)-1, and
 // then, if silu is set, y ← y·sigmoid(y). len(y) == len(x); y must not overlap the others.
@@ -26,10 +26,7 @@ func CausalConv(y, x, past, w []float32, bias float32, silu bool) {
 		}
 		y[t] = s
 	}
-	if !silu {
-		return
-	}
-	for t, v := range y {
-		y[t] = v / (1 + softmax.Exp(-v))
+	if silu {
+		vec.Swish(y, y, 1)
 	}
 }

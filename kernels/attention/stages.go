@@ -6,10 +6,10 @@ import "github.com/sardonyx-ml/sardonyx/kernels/parallel"
 func Scores[T Float](p *parallel.Pool, a *Args[T]) {
 	a.eachBlock(p, func(w *work[T]) {
 		kvh := w.h / (w.Heads / w.KVHeads)
-		q := w.Q.rows(w.b, w.h, w.i0, w.rows, w.HeadSize)
+		w.scaleQueries()
 		for k := 0; k < w.KVLen; k += keyBlock {
 			n := min(keyBlock, w.KVLen-k)
-			dots(w.s, q, w.K.rows(w.b, kvh, k, n, w.HeadSize), w.Q.Row, w.K.Row, w.rows, n, w.HeadSize, w.Scale)
+			dots(w.s, w.q, w.K.rows(w.b, kvh, k, n, w.HeadSize), w.K.Row, w.rows, n, w.HeadSize)
 			for r := range w.rows {
 				copy(w.scoreRow(r)[k:], w.s[r*keyBlock:r*keyBlock+n])
 			}
@@ -27,7 +27,7 @@ func Apply[T Float](p *parallel.Pool, a *Args[T]) {
 			for r := range w.rows {
 				copy(w.s[r*keyBlock:], w.scoreRow(r)[k:k+n])
 			}
-			weigh(w.acc, w.s, w.V.rows(w.b, kvh, k, n, w.VSize), w.V.Row, w.rows, n, w.VSize)
+			weigh(w.acc, w.s, w.V.rows(w.b, kvh, k, n, w.VSize), w.V.Row, w.rows, n, w.VSize, true)
 		}
 		for r := range w.rows {
 			copy(w.Y.row(w.b, w.h, w.i0+r, w.VSize), w.acc[r*w.VSize:(r+1)*w.VSize])

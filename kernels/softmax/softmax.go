@@ -8,7 +8,6 @@ package softmax
 import (
 	"math"
 
-	"github.com/sardonyx-ml/sardonyx/kernels/cpu"
 	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
@@ -19,7 +18,7 @@ type Float interface{ float32 | float64 }
 func Softmax[T Float](y, x []T, n, inner int) {
 	check(len(y), len(x), n, inner)
 	if inner == 1 {
-		inv := 1 / ExpSub(y, x, rowMax(x))
+		inv := 1 / ExpSub(y, x, RowMax(x))
 		vec.MulScalar(y, y, inv)
 		return
 	}
@@ -102,9 +101,10 @@ func Hardmax[T Float](y, x []T, n, inner int) {
 	}
 }
 
-// rowMax is Max for rows whose exponentials are taken next: these carry a NaN that it may pass over.
-func rowMax[T Float](x []T) T {
-	if f, ok := any(x).([]float32); ok && cpu.AVX2 {
+// RowMax is Max for rows whose exponentials are taken next: these carry a NaN that it may pass over. If it returns -Inf, there may
+// be NaNs in x.
+func RowMax[T Float](x []T) T {
+	if f, ok := any(x).([]float32); ok {
 		return T(vec.MaxOf(f))
 	}
 	return Max(x)

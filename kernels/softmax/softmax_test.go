@@ -5,27 +5,16 @@ import (
 	"testing"
 )
 
-func TestExp32(t *testing.T) {
-	worst := 0.0
-	for x := float32(-104); x < 89; x += 0.00731 {
-		got, want := exp32(x), math.Exp(float64(x))
-		if want > math.MaxFloat32 {
-			continue
-		}
-		ulp := float64(math.Nextafter32(float32(want), float32(math.Inf(1)))) - float64(float32(want))
-		worst = max(worst, math.Abs(float64(got)-want)/ulp)
-	}
-	if worst > 2 {
-		t.Errorf("worst error %v ULP", worst)
-	}
+func TestExpSub(t *testing.T) {
 	inf := float32(math.Inf(1))
-	for _, c := range [][2]float32{{0, 1}, {-inf, 0}, {inf, inf}, {200, inf}, {-200, 0}} {
-		if got := exp32(c[0]); got != c[1] {
-			t.Errorf("exp(%v) = %v, want %v", c[0], got, c[1])
-		}
+	x := []float32{-inf, -200, 0, 1, float32(math.NaN()), 300}
+	y := make([]float32, len(x))
+	sum := ExpSub(y, x, 1)
+	if y[0] != 0 || y[1] != 0 || math.Abs(float64(y[2])-1/math.E) > 1e-7 || y[3] != 1 || y[4] == y[4] || y[5] != inf || sum == sum {
+		t.Errorf("got %v, sum %v", y, sum)
 	}
-	if v := exp32(float32(math.NaN())); v == v {
-		t.Error("NaN lost")
+	if s := ExpSub(x[2:4], x[2:4], 0); math.Abs(float64(s)-1-math.E) > 1e-6 || x[2] != 1 {
+		t.Errorf("in place: %v, sum %v", x[2:4], s)
 	}
 }
 
