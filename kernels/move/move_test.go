@@ -134,6 +134,9 @@ func BenchmarkTranspose(b *testing.B) {
 		shape, stride []int
 	}{
 		{"matrix 1024x1024", []int{1024, 1024}, []int{1, 1024}},
+		{"matrix 768x3072", []int{3072, 768}, []int{1, 3072}},
+		{"keys 12x64x128", []int{12, 64, 128}, []int{64 * 128, 1, 64}},
+		{"nhwc-nchw 56x56x64", []int{64, 56 * 56}, []int{1, 64}},
 		{"nhwc-nchw 224x224x3", []int{3, 224 * 224}, []int{1, 3}},
 		{"nchw-nhwc 224x224x3", []int{224 * 224, 3}, []int{1, 224 * 224}},
 		{"heads 8x128x12x64", []int{8, 12, 128, 64}, []int{128 * 768, 64, 768, 1}},

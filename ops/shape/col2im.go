@@ -123,69 +123,92 @@ func (op col2Im) Run(c *ops.Ctx) error {
 		return err
 	}
 	ops.Zero(y)
+	offs, err := ops.Scratch[int64](c, x.Dim(1)/max(f.channels, 1)*x.Dim(2))
+	if err != nil {
+		return err
+	}
+	f.offsets(offs)
 	switch x.DType() {
 	case tensor.Float32:
-		foldAll[float32](c, f, y, x)
+		foldAll[float32](c, offs, y, x)
 	case tensor.Float64:
-		foldAll[float64](c, f, y, x)
+		foldAll[float64](c, offs, y, x)
 	case tensor.Int8:
-		foldAll[int8](c, f, y, x)
+		foldAll[int8](c, offs, y, x)
 	case tensor.Int16:
-		foldAll[int16](c, f, y, x)
+		foldAll[int16](c, offs, y, x)
 	case tensor.Int32:
-		foldAll[int32](c, f, y, x)
+		foldAll[int32](c, offs, y, x)
 	case tensor.Int64:
-		foldAll[int64](c, f, y, x)
+		foldAll[int64](c, offs, y, x)
 	case tensor.Uint8:
-		foldAll[uint8](c, f, y, x)
+		foldAll[uint8](c, offs, y, x)
 	case tensor.Uint16:
-		foldAll[uint16](c, f, y, x)
+		foldAll[uint16](c, offs, y, x)
 	case tensor.Uint32:
-		foldAll[uint32](c, f, y, x)
+		foldAll[uint32](c, offs, y, x)
 	case tensor.Uint64:
-		foldAll[uint64](c, f, y, x)
+		foldAll[uint64](c, offs, y, x)
 	case tensor.Complex64:
-		foldAll[complex64](c, f, y, x)
+		foldAll[complex64](c, offs, y, x)
 	case tensor.Complex128:
-		foldAll[complex128](c, f, y, x)
+		foldAll[complex128](c, offs, y, x)
+	case tensor.Bool:
+		foldEach(c, offs, y.Bool(), x.Bool(), func(dst, src []bool) {
+			for i, o := range offs {
+				if o >= 0 {
+					dst[o] = dst[o] || src[i]
+				}
+			}
+		})
 	default:
 		return fmt.Errorf("%w: sums of element type %v", ops.ErrUnsupported, x.DType())
 	}
 	return nil
 }
 
-func foldAll[T number | complex64 | complex128](c *ops.Ctx, f fold, y, x *tensor.Tensor) {
-	dst, src := tensor.Slice[T](y), tensor.Slice[T](x)
-	image, column := f.image.Size(), f.block.Size()*f.cols.Size()
-	c.Parallel(f.batch*f.channels, ops.Grain(column), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			foldOne(f, dst[i*image:(i+1)*image], src[i*column:(i+1)*column])
+// foldAll adds the columns of each channel to its image.
+func foldAll[T number | complex64 | complex128](c *ops.Ctx, offs []int64, y, x *tensor.Tensor) {
+	foldEach(c, offs, tensor.Slice[T](y), tensor.Slice[T](x), func(dst, src []T) {
+		for i, o := range offs {
+			if o >= 0 {
+				dst[o] += src[i]
+			}
 		}
 	})
 }
 
-// foldOne adds the columns of one channel, of shape (block…, cols…), to its image.
-func foldOne[T number | complex64 | complex128](f fold, dst, src []T) {
+// foldEach calls add with the image and the columns of each channel.
+func foldEach[T any](c *ops.Ctx, offs []int64, dst, src []T, add func(dst, src []T)) {
+	if len(offs) == 0 || len(dst) == 0 {
+		return
+	}
+	channels := len(src) / len(offs)
+	image := len(dst) / max(channels, 1)
+	c.Parallel(channels, ops.Grain(len(offs)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			add(dst[i*image:(i+1)*image], src[i*len(offs):(i+1)*len(offs)])
+		}
+	})
+}
+
+// offsets tells where in the image each element of a channel's columns, of shape (block…, cols…), belongs; -1 is outside.
+func (f fold) offsets(out []int64) {
 	r := len(f.image)
 	stride := f.image.Strides()
 	at, col := make([]int, r), make([]int, r)
-	for {
-		clear(col)
-		for range f.cols.Size() {
-			off, inside := 0, true
-			for a := range r {
-				p := col[a]*f.strides[a] + at[a]*f.dilations[a] - f.padding[a]
-				inside = inside && p >= 0 && p < f.image[a]
-				off += p * stride[a]
-			}
-			if inside {
-				dst[off] += src[0]
-			}
-			src = src[1:]
-			step(col, f.cols)
+	for i := range out {
+		off, inside := 0, true
+		for a := range r {
+			p := col[a]*f.strides[a] + at[a]*f.dilations[a] - f.padding[a]
+			inside = inside && p >= 0 && p < f.image[a]
+			off += p * stride[a]
 		}
-		if !step(at, f.block) {
-			return
+		if out[i] = -1; inside {
+			out[i] = int64(off)
+		}
+		if !step(col, f.cols) {
+			step(at, f.block)
 		}
 	}
 }

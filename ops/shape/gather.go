@@ -100,8 +100,8 @@ func gatherRows(c *ops.Ctx, x *tensor.Tensor, shape tensor.Shape, axis int, idx 
 		return nil
 	}
 	m, n := len(idx), s[axis]
-	if outer == 1 && inner == 1 {
-		c.Parallel(m, 1<<14, func(lo, hi int) { move.Take(part(dst.Mem, lo, hi), src, idx[lo:hi]) })
+	if inner == 1 {
+		takeColumns(c, dst.Mem, src, idx, outer, n)
 	} else {
 		c.Parallel(outer*m, ops.Grain(inner), func(lo, hi int) {
 			for r := lo; r < hi; r++ {
@@ -111,6 +111,20 @@ func gatherRows(c *ops.Ctx, x *tensor.Tensor, shape tensor.Shape, axis int, idx 
 	}
 	dst.close()
 	return nil
+}
+
+// takeColumns picks single cells from each of the outer rows of n.
+func takeColumns(c *ops.Ctx, dst, src move.Mem, idx []int64, outer, n int) {
+	m := len(idx)
+	if outer == 1 {
+		c.Parallel(m, 1<<14, func(lo, hi int) { move.Take(part(dst, lo, hi), src, idx[lo:hi]) })
+		return
+	}
+	c.Parallel(outer, ops.Grain(m), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			move.Take(part(dst, r*m, (r+1)*m), part(src, r*n, (r+1)*n), idx)
+		}
+	})
 }
 
 // part is cells [lo, hi) of m.

@@ -159,14 +159,31 @@ func (nonZero) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	y, n := out.Int64(), len(at)
-	for i, o := range at {
-		for a := len(s) - 1; a >= 0; a-- {
-			y[a*n+i] = int64(o % s[a])
-			o /= s[a]
-		}
+	if len(s) > 0 {
+		positions(out.Int64(), at, s)
 	}
 	return nil
+}
+
+// positions writes the indices of ascending offsets into a tensor of shape s, one axis after the other. Within a row only
+// the last index changes.
+func positions(dst []int64, at []int, s tensor.Shape) {
+	n, k := len(at), len(s)-1
+	row, idx := 0, make([]int64, k)
+	for i, o := range at {
+		if o >= row+s[k] {
+			r := o / s[k]
+			row = r * s[k]
+			for a := k - 1; a >= 0; a-- {
+				idx[a] = int64(r % s[a])
+				r /= s[a]
+			}
+		}
+		for a, v := range idx {
+			dst[a*n+i] = v
+		}
+		dst[k*n+i] = int64(o - row)
+	}
 }
 
 // nonZeros returns the offsets of the elements that differ from zero; NaN does, negative zero does not.
@@ -176,6 +193,10 @@ func nonZeros(c *ops.Ctx, x *tensor.Tensor) ([]int, error) {
 		return offsets(x.Float32(), 0), nil
 	case tensor.Float64:
 		return offsets(x.Float64(), 0), nil
+	case tensor.Int64:
+		return offsets(x.Int64(), 0), nil
+	case tensor.Int32:
+		return offsets(x.Int32(), 0), nil
 	case tensor.Complex64:
 		return offsets(tensor.Slice[complex64](x), 0), nil
 	case tensor.Complex128:

@@ -130,6 +130,9 @@ func TestCol2Im(t *testing.T) {
 		{"overlap", "Col2Im", 18, nil, vals(cols, i64(3, 3), i64(2, 2)), outs(f32(sh{1, 1, 3, 3}, 1, 3, 1, 3, 10, 6, 0, 5, 5)), ""},
 		{"one axis", "Col2Im", 18, attrs{"strides": []int{2}}, vals(f32(sh{1, 2, 2}), i64(4), i64(2)), outs(f32(sh{1, 1, 4}, 0, 2, 1, 3)), ""},
 		{"integers", "Col2Im", 18, nil, vals(i64s(sh{1, 2, 2}, 1, 2, 3, 4), i64(3), i64(2)), outs(i64s(sh{1, 1, 3}, 1, 5, 4)), ""},
+		{"bools", "Col2Im", 18, nil, vals(tensor.Of(sh{1, 2, 2}, []bool{true, false, true, false}), i64(3), i64(2)), outs(tensor.Of(sh{1, 1, 3}, []bool{true, true, false})), ""},
+		{"padded, dilated", "Col2Im", 18, attrs{"pads": []int{1, 0}, "dilations": []int{2}}, vals(f32(sh{1, 2, 2}, 1, 2, 3, 4), i64(3), i64(2)), outs(f32(sh{1, 1, 3}, 2, 3, 4)), ""},
+		{"no channels", "Col2Im", 18, nil, vals(f32(sh{2, 0, 2}), i64(3), i64(2)), outs(f32(sh{2, 0, 3})), ""},
 		{"blocks", "Col2Im", 18, nil, vals(f32(sh{1, 4, 3}), i64(3, 3), i64(2, 2)), nil, "3 blocks, but image [3 3] has [2 2]"},
 		{"channels", "Col2Im", 18, nil, vals(f32(sh{1, 3, 4}), i64(3, 3), i64(2, 2)), nil, "no multiple of the block"},
 	})
