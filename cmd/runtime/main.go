@@ -82,7 +82,7 @@ func newRoot(parsed *bool) *cobra.Command {
 		Args:             cobra.NoArgs,
 		RunE:             func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(execCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(execCommand(), benchCommand(), conformanceCommand(), opsCommand(), versionCommand())
 	return root
 }
 
