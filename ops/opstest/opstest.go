@@ -77,6 +77,11 @@ func attr(v any) any {
 // Memory is filled with garbage first, so that an operator that leaves elements unwritten is found out.
 func Run(tb testing.TB, call Call, in ...tensor.Value) ([]tensor.Value, error) {
 	tb.Helper()
+	return runOn(tb, call, parallel.NewPool(2), in)
+}
+
+func runOn(tb testing.TB, call Call, pool *parallel.Pool, in []tensor.Value) ([]tensor.Value, error) {
+	tb.Helper()
 	op, err := New(call)
 	if err != nil {
 		return nil, err
@@ -95,7 +100,7 @@ func Run(tb testing.TB, call Call, in ...tensor.Value) ([]tensor.Value, error) {
 			return nil, err
 		}
 	}
-	c := &ops.Ctx{Context: context.Background(), In: in, Out: make([]tensor.Value, n), Wanted: make([]bool, n), Mem: dirty{}, Pool: parallel.NewPool(2), RunGraph: call.Graph}
+	c := &ops.Ctx{Context: context.Background(), In: in, Out: make([]tensor.Value, n), Wanted: make([]bool, n), Mem: dirty{}, Pool: pool, RunGraph: call.Graph}
 	if call.Context != nil {
 		c.Context = call.Context
 	}
