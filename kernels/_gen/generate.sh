@@ -8,3 +8,4 @@ gen() { # generator, package, file stem
 gen sgemm gemm sgemm
 gen vec vec vec
 gen window conv window
+gen gemv gemm gemv

@@ -15,7 +15,7 @@ func (g *Args[T]) tileDirect(w *work[T], i0, m, j0, n int) {
 				clear(g.C[i*g.LDC+j:][:nc])
 			}
 		}
-		p := 0
+		p := g.axpyAll(w, i0, m, j, nc)
 		for ; p+4 <= g.K; p += 4 {
 			b0, b1 := g.B.Data[p*g.B.Row+j:][:nc], g.B.Data[(p+1)*g.B.Row+j:][:nc]
 			b2, b3 := g.B.Data[(p+2)*g.B.Row+j:][:nc], g.B.Data[(p+3)*g.B.Row+j:][:nc]
@@ -36,6 +36,33 @@ func (g *Args[T]) tileDirect(w *work[T], i0, m, j0, n int) {
 	}
 }
 
+// axpyAll adds as many rows of B, times their factors in A, as there is code for, and returns their number.
+func (g *Args[T]) axpyAll(w *work[T], i0, m, j, nc int) int {
+	done := 0
+	for i := i0; i < i0+m; i++ {
+		for done = 0; done < g.K; {
+			kc := min(len(w.a)&^7, g.K-done)
+			n := axpyRows(g.C[i*g.LDC+j:][:nc], g.row(w, i, done, kc), g.B.Data[done*g.B.Row+j:], g.B.Row)
+			if done += n; n < kc {
+				break
+			}
+		}
+	}
+	return done
+}
+
+// row returns kc elements of row i of A from k0 on, copied if they are not contiguous.
+func (g *Args[T]) row(w *work[T], i, k0, kc int) []T {
+	a := g.A.Data[i*g.A.Row+k0*g.A.Col:]
+	if g.A.Col == 1 {
+		return a[:kc]
+	}
+	for p := range kc {
+		w.a[p] = a[p*g.A.Col]
+	}
+	return w.a[:kc]
+}
+
 // axpy4 is c += a0·b0 + a1·b1 + a2·b2 + a3·b3.
 func axpy4[T Number](c, b0, b1, b2, b3 []T, a0, a1, a2, a3 T) {
 	n := len(c)
@@ -54,14 +81,9 @@ func (g *Args[T]) dots(w *work[T], i0, m, j0, n int) {
 		}
 		for k0 := 0; k0 < g.K; k0 += len(w.a) {
 			kc := min(len(w.a), g.K-k0)
-			a := g.A.Data[i*g.A.Row+k0*g.A.Col:]
-			if g.A.Col == 1 {
-				a = a[:kc]
-			} else {
-				for p := range kc {
-					w.a[p] = a[p*g.A.Col]
-				}
-				a = w.a[:kc]
+			a := g.row(w, i, k0, kc)
+			if dotColumns(c, a, g.B.Data[j0*g.B.Col+k0:], g.B.Col) {
+				continue
 			}
 			for j := range c {
 				c[j] += dot(a, g.B.Data[(j0+j)*g.B.Col+k0:][:kc])

@@ -66,8 +66,6 @@ const (
 	blockK = 256 // rows of a block of B
 	tileM  = 192 // largest tile of C that is computed at once
 	tileN  = 256
-	// skinny is the largest number of rows for which packing an unpacked B does not pay.
-	skinny = 3
 	// grainFlops is the least work of a chunk handed to a thread.
 	grainFlops = 1 << 16
 )
@@ -159,9 +157,17 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 
+// skinny is the largest number of rows for which packing B does not pay.
+func skinny[T Number]() int {
+	if kernelOf[T]().row == nil {
+		return 1
+	}
+	return 3
+}
+
 // direct reports whether the product is computed from B as it lies in memory.
 func (g *Args[T]) direct() bool {
-	return g.M <= skinny && g.plain() && (g.B.Col == 1 || g.B.Row == 1)
+	return g.M <= skinny[T]() && g.plain() && (g.B.Col == 1 || g.B.Row == 1)
 }
 
 // plain reports whether both operands are matrices in memory.
@@ -176,7 +182,7 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 		g.clear(i0, m, j0, n)
 	case g.direct():
 		g.tileDirect(w, i0, m, j0, n)
-	case g.M <= skinny && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
+	case g.M <= skinny[T]() && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
 		g.tileRows(w, i0, m, j0, n)
 	default:
 		g.tilePacked(w, i0, m, j0, n)

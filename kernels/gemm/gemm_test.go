@@ -13,7 +13,7 @@ import (
 // The sizes are below, at and above those of tiles and blocks.
 var sizes = [][3]int{
 	{1, 1, 1}, {1, 7, 5}, {2, 1, 300}, {3, 5, 2}, {4, 4, 4}, {5, 9, 17}, {1, 1030, 9}, {1, 37, 600}, {3, 130, 258},
-	{8, 16, 256}, {9, 17, 257}, {193, 3, 11}, {200, 261, 30}, {17, 300, 530}, {300, 1, 70}, {64, 96, 40}, {512, 48, 512}, {5, 6, 0}, {0, 4, 4}, {4, 0, 4},
+	{8, 16, 256}, {9, 17, 257}, {193, 3, 11}, {200, 261, 30}, {17, 300, 530}, {300, 1, 70}, {1, 18, 24}, {1, 6, 23}, {1, 3, 8}, {1, 23, 31}, {64, 96, 40}, {512, 48, 512}, {5, 6, 0}, {0, 4, 4}, {4, 0, 4},
 }
 
 func random[T Number](r *rand.Rand, n int) []T {
@@ -243,6 +243,46 @@ func TestNaNAndThreads(t *testing.T) {
 			}
 		}
 		first = c
+	}
+}
+
+// A row's result must not depend on how its columns are cut into tiles.
+func TestRowThreads(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	n, k := 4099, 531
+	a, b := make([]float32, k), make([]float32, k*n)
+	for i := range a {
+		a[i] = r.Float32() - 0.5
+	}
+	for i := range b {
+		b[i] = r.Float32() - 0.5
+	}
+	for _, trans := range []bool{false, true} {
+		ld := n
+		if trans {
+			ld = k
+		}
+		var first []float32
+		for _, threads := range []int{1, 2, 3, 8} {
+			c := make([]float32, n)
+			Mul(parallel.NewPool(threads), &Args[float32]{M: 1, N: n, K: k, C: c, LDC: n, A: RowMajor(a, k, false), B: RowMajor(b, ld, trans)})
+			if first == nil {
+				first = c
+			}
+			if !slices.Equal(first, c) {
+				t.Errorf("trans %t: %d threads differ", trans, threads)
+			}
+		}
+		at := RowMajor(b, ld, trans)
+		for j := range 10 {
+			want := 0.0
+			for p := range k {
+				want += float64(a[p]) * float64(at.at(p, j))
+			}
+			if math.Abs(want-float64(first[j])) > 1e-4 {
+				t.Errorf("trans %t: element %d is %v, want %v", trans, j, first[j], want)
+			}
+		}
 	}
 }
 
