@@ -255,23 +255,15 @@ func (b *builder) name(n *Node) string {
 	return name
 }
 
-// node makes the node of an operation.
+// node makes the node of an operation: in the first of its readings that is legal.
 func (b *builder) node(op *operation) (*graph.Node, error) {
-	domain, row := b.lookup(op.name)
-	opset := b.opset
-	if domain != "" {
-		opset = max(schema.Newest(domain), 1)
-	}
 	args := b.g.arguments(op)
-	if row != nil && inputless(row, args) {
-		args = nil
-	}
 	in := make([]*graph.Value, len(args))
 	for i, n := range args {
 		if n == nil {
 			continue
 		}
-		if in[i] = b.values[n]; in[i] == nil {
+		if in[i] = b.values[n]; in[i] == nil && !(len(args) == 1 && n.made()) {
 			return nil, fmt.Errorf("%s: argument %d, %v, has no value", op.name, i, n)
 		}
 	}
@@ -281,12 +273,23 @@ func (b *builder) node(op *operation) (*graph.Node, error) {
 			names[i] = b.name(n)
 		}
 	}
-	node, err := graph.NewNode(domain, op.name, opset, in, op.attrs, names...)
-	if errors.Is(err, ops.ErrUnsupported) {
-		return nil, &onnx.ErrNotImplemented{Operator: op.name, Message: err.Error()}
+	var node *graph.Node
+	var first error
+	for _, r := range b.readings(op.name) {
+		n, err := graph.NewNode(r.domain, op.name, r.opset, in, op.attrs, names...)
+		if err == nil {
+			node = n
+			break
+		}
+		if first == nil {
+			first = fmt.Errorf("opset %d: %w", r.opset, err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s in opset %d: %w", op.name, opset, err)
+	if errors.Is(first, ops.ErrUnsupported) && node == nil {
+		return nil, &onnx.ErrNotImplemented{Operator: op.name, Message: first.Error()}
+	}
+	if node == nil {
+		return nil, first
 	}
 	for i, n := range op.outputs {
 		if n == nil {
@@ -298,25 +301,33 @@ func (b *builder) node(op *operation) (*graph.Node, error) {
 	return node, nil
 }
 
-// lookup finds the domain that has an operator of the given name, the standard's own first.
-func (b *builder) lookup(name string) (domain string, row *schema.Op) {
-	if row, ok := schema.Lookup("", name, b.opset); ok || len(schema.Versions("", name)) > 0 {
-		return "", row
-	}
-	for _, d := range schema.Domains() {
-		if row, ok := schema.Lookup(d, name, max(schema.Newest(d), 1)); ok {
-			return d, row
-		}
-	}
-	return "", nil
+// reading is what an operator's name may mean.
+type reading struct {
+	domain string
+	opset  int
 }
 
-// inputless reports whether an operation has no argument at all: for such a node the decoder makes one up, without a value.
-func inputless(row *schema.Op, args []*Node) bool {
-	if len(args) != 1 || args[0] == nil || row.MinIn > 0 {
-		return false
+// readings lists the standard's own operator of a name, in the graph's version of the operator set, and those of other domains,
+// their newest versions first.
+func (b *builder) readings(name string) []reading {
+	list := []reading{{"", b.opset}}
+	for _, d := range schema.Domains() {
+		if d == "" {
+			continue
+		}
+		for _, row := range slices.Backward(schema.Versions(d, name)) {
+			list = append(list, reading{d, row.Since})
+		}
 	}
-	return args[0].op == nil && args[0].value == nil && strings.HasSuffix(args[0].name, "/input")
+	if _, ok := schema.Lookup("", name, b.opset); !ok && len(list) > 1 {
+		return list[1:]
+	}
+	return list
+}
+
+// made reports whether the decoder made the node up as the argument of an operation that has none.
+func (n *Node) made() bool {
+	return n.op == nil && n.value == nil && strings.HasSuffix(n.name, "/input")
 }
 
 // attributes converts an operation's attributes to those of the graph.

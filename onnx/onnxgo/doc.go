@@ -20,8 +20,8 @@
 // # What onnx-go does not hand over
 //
 // The version of the operator set and the domains of operators: NewGraph chooses a version in which all of the model's
-// nodes are legal, as close to DefaultOpset as possible, unless the option Opset names one; an operator is looked up in the
-// domain that knows its name. Give the version where it matters and cannot be told from the nodes: Softmax has another
+// nodes are legal, as close to DefaultOpset as possible, unless the option Opset names one; a name means the standard's own
+// operator if the node is legal as that, else one of another domain. Give the version where it matters and cannot be told from the nodes: Softmax has another
 // meaning from version 13 on.
 //
 // The decoder refuses attributes that are graphs (If, Loop, Scan), lists of tensors, sparse tensors and types, and tensors of

@@ -199,6 +199,16 @@ func TestIntermediateResults(t *testing.T) {
 func TestOtherDomain(t *testing.T) {
 	g, m := decode(t, `g (float[2] x) => (float[2] y) { y = QuickGelu(x) }`)
 	run(t, g, m, []float32{0, 0}, vec[float32](0, 0))
+	g, m = decode(t, `g (float[2] x) => (float[2] y) { y = Gelu(x) }`) // of the standard only from opset 20 on
+	run(t, g, m, []float32{0, 0}, vec[float32](0, 0))
+	if g.opset != DefaultOpset {
+		t.Errorf("opset %d", g.opset)
+	}
+}
+
+func TestNoInputs(t *testing.T) {
+	g, m := decode(t, `g () => (float[2] y) { c = Constant<value = float[2] {1, 2}>() y = Neg(c) }`)
+	run(t, g, m, []float32{-1, -2})
 }
 
 func TestErrors(t *testing.T) {
