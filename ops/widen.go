@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 )
 
@@ -82,30 +83,18 @@ func (w widened) narrow(c *Ctx, orig []tensor.Value) error {
 }
 
 func decodeRange(f, half *tensor.Tensor, lo, hi int) {
-	dst := f.Float32()[lo:hi]
-	if half.DType() == tensor.Float16 {
-		for i, v := range tensor.Slice[tensor.F16](half)[lo:hi] {
-			dst[i] = v.Float32()
-		}
-		return
-	}
-	for i, v := range tensor.Slice[tensor.BF16](half)[lo:hi] {
-		dst[i] = v.Float32()
+	if dst := f.Float32()[lo:hi]; half.DType() == tensor.Float16 {
+		vec.FromF16(dst, tensor.Slice[tensor.F16](half)[lo:hi])
+	} else {
+		vec.FromBF16(dst, tensor.Slice[tensor.BF16](half)[lo:hi])
 	}
 }
 
 func encodeRange(half, f *tensor.Tensor, lo, hi int) {
-	src := f.Float32()[lo:hi]
-	if half.DType() == tensor.Float16 {
-		dst := tensor.Slice[tensor.F16](half)[lo:hi]
-		for i, v := range src {
-			dst[i] = tensor.ToF16(v)
-		}
-		return
-	}
-	dst := tensor.Slice[tensor.BF16](half)[lo:hi]
-	for i, v := range src {
-		dst[i] = tensor.ToBF16(v)
+	if src := f.Float32()[lo:hi]; half.DType() == tensor.Float16 {
+		vec.ToF16(tensor.Slice[tensor.F16](half)[lo:hi], src)
+	} else {
+		vec.ToBF16(tensor.Slice[tensor.BF16](half)[lo:hi], src)
 	}
 }
 

@@ -9,3 +9,4 @@ gen sgemm gemm sgemm
 gen vec vec vec
 gen window conv window
 gen gemv gemm gemv
+gen convert vec convert

@@ -123,11 +123,11 @@ func ScalarDiv[T Number](dst []T, s T, b []T) {
 func Max[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && maximumVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
-		if w := b[i]; !(v > w || v != v) {
-			v = w
-		}
-		dst[i] = v
+		dst[i] = max(v, b[i])
 	}
 }
 
@@ -135,11 +135,11 @@ func Max[T Number](dst, a, b []T) {
 func Min[T Number](dst, a, b []T) {
 	check(len(dst), len(a))
 	check(len(dst), len(b))
+	if d, ok := any(dst).([]float32); ok && len(d) > 0 && minimumVec(d, any(a).([]float32), any(b).([]float32)) {
+		return
+	}
 	for i, v := range a {
-		if w := b[i]; !(v < w || v != v) {
-			v = w
-		}
-		dst[i] = v
+		dst[i] = min(v, b[i])
 	}
 }
 

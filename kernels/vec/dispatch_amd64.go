@@ -126,6 +126,30 @@ func axpyVec(dst, x, y []float32, s float32) bool {
 	return false
 }
 
+func maximumVec(dst, x, y []float32) bool {
+	switch {
+	case cpu.AVX512:
+		maximumAVX512(&dst[0], &x[0], &y[0], len(dst))
+		return true
+	case cpu.AVX2:
+		maximumAVX2(&dst[0], &x[0], &y[0], len(dst))
+		return true
+	}
+	return false
+}
+
+func minimumVec(dst, x, y []float32) bool {
+	switch {
+	case cpu.AVX512:
+		minimumAVX512(&dst[0], &x[0], &y[0], len(dst))
+		return true
+	case cpu.AVX2:
+		minimumAVX2(&dst[0], &x[0], &y[0], len(dst))
+		return true
+	}
+	return false
+}
+
 func reluVec(dst, x []float32) bool {
 	switch {
 	case cpu.AVX512:

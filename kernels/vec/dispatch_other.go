@@ -24,6 +24,10 @@ func scalarDivVec(_, _ []float32, _ float32) bool { return false }
 
 func axpyVec(_, _, _ []float32, _ float32) bool { return false }
 
+func maximumVec(_, _, _ []float32) bool { return false }
+
+func minimumVec(_, _, _ []float32) bool { return false }
+
 func reluVec(_, _ []float32) bool { return false }
 
 func clipVec(_, _ []float32, _, _ float32) bool { return false }

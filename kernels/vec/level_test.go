@@ -10,6 +10,7 @@ import (
 // kernels are the functions that have vector code, as functions of two slices.
 var kernels = map[string]func(dst, x, y []float32){
 	"Add": Add[float32], "Sub": Sub[float32], "Mul": Mul[float32], "Div": Div[float32],
+	"Max": Max[float32], "Min": Min[float32],
 	"AddScalar": func(d, x, _ []float32) { AddScalar(d, x, 1.5) },
 	"SubScalar": func(d, x, _ []float32) { SubScalar(d, x, 1.5) },
 	"ScalarSub": func(d, x, _ []float32) { ScalarSub(d, 1.5, x) },

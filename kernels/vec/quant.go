@@ -10,7 +10,15 @@ type Small interface {
 func Quantize[T Small](dst []T, x []float32, scale, zero, lo, hi float32) {
 	check(len(dst), len(x))
 	lo, hi = lo-zero, hi-zero
-	for i, v := range x {
+	n := 0
+	switch d := any(dst).(type) {
+	case []uint8:
+		n = quantize8Vec(d, x, scale, zero, lo, hi)
+	case []int8:
+		n = quantize8Vec(octets(d), x, scale, zero, lo, hi)
+	}
+	dst = dst[n:]
+	for i, v := range x[n:] {
 		q := v / scale
 		if !(q > lo) {
 			q = lo
@@ -43,7 +51,15 @@ func QuantizeEach[T Small](dst []T, x, scale, zero []float32, lo, hi float32) {
 // Dequantize sets dst[i] = (x[i] - zero)·scale.
 func Dequantize[T Small | float32](dst []float32, x []T, scale, zero float32) {
 	check(len(dst), len(x))
-	for i, v := range x {
+	n := 0
+	switch x := any(x).(type) {
+	case []uint8:
+		n = dequantizeU8Vec(dst, x, scale, zero)
+	case []int8:
+		n = dequantizeS8Vec(dst, x, scale, zero)
+	}
+	dst = dst[n:]
+	for i, v := range x[n:] {
 		dst[i] = (float32(v) - zero) * scale
 	}
 }

@@ -104,6 +104,26 @@ func axpyAVX2(dst *float32, x *float32, y *float32, n int, s float32)
 //go:noescape
 func axpyAVX512(dst *float32, x *float32, y *float32, n int, s float32)
 
+// maximumAVX2 sets dst[i] to the larger of x[i] and y[i], NaN if one is NaN.
+//
+//go:noescape
+func maximumAVX2(dst *float32, x *float32, y *float32, n int)
+
+// maximumAVX512 sets dst[i] to the larger of x[i] and y[i], NaN if one is NaN.
+//
+//go:noescape
+func maximumAVX512(dst *float32, x *float32, y *float32, n int)
+
+// minimumAVX2 sets dst[i] to the smaller of x[i] and y[i], NaN if one is NaN.
+//
+//go:noescape
+func minimumAVX2(dst *float32, x *float32, y *float32, n int)
+
+// minimumAVX512 sets dst[i] to the smaller of x[i] and y[i], NaN if one is NaN.
+//
+//go:noescape
+func minimumAVX512(dst *float32, x *float32, y *float32, n int)
+
 // reluAVX2 sets dst[i] = max(x[i], 0); NaN stays NaN.
 //
 //go:noescape

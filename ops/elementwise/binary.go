@@ -3,6 +3,7 @@ package elementwise
 import (
 	"sync"
 
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -141,28 +142,18 @@ func halfPieces(c *ops.Ctx, p *plan, cost int, a, b *tensor.Tensor, f func(buf, 
 // widen converts elements of a float16 or bfloat16 tensor, from lo on, into dst.
 func widen(dst []float32, t *tensor.Tensor, lo int) {
 	if t.DType() == tensor.Float16 {
-		for i, v := range tensor.Slice[tensor.F16](t)[lo : lo+len(dst)] {
-			dst[i] = v.Float32()
-		}
-		return
-	}
-	for i, v := range tensor.Slice[tensor.BF16](t)[lo : lo+len(dst)] {
-		dst[i] = v.Float32()
+		vec.FromF16(dst, tensor.Slice[tensor.F16](t)[lo:lo+len(dst)])
+	} else {
+		vec.FromBF16(dst, tensor.Slice[tensor.BF16](t)[lo:lo+len(dst)])
 	}
 }
 
 // narrow rounds src into the elements of a float16 or bfloat16 tensor from lo on.
 func narrow(t *tensor.Tensor, src []float32, lo int) {
 	if t.DType() == tensor.Float16 {
-		dst := tensor.Slice[tensor.F16](t)[lo : lo+len(src)]
-		for i, v := range src {
-			dst[i] = tensor.ToF16(v)
-		}
-		return
-	}
-	dst := tensor.Slice[tensor.BF16](t)[lo : lo+len(src)]
-	for i, v := range src {
-		dst[i] = tensor.ToBF16(v)
+		vec.ToF16(tensor.Slice[tensor.F16](t)[lo:lo+len(src)], src)
+	} else {
+		vec.ToBF16(tensor.Slice[tensor.BF16](t)[lo:lo+len(src)], src)
 	}
 }
 

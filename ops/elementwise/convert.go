@@ -83,15 +83,24 @@ func castPieces[S vec.Number](cv *converter, src source[S]) error {
 	}
 	return eachPiece(cv, src, func(s []S, lo int) {
 		if f, ok := any(s).([]float32); ok {
-			tensor.WriteFloat32(cv.out, lo, f, cv.saturate, cv.mode)
+			cv.write(lo, f)
 			return
 		}
 		bufs := floatBufs.Get().(*[3][piece]float32)
 		defer floatBufs.Put(bufs)
 		f := bufs[0][:len(s)]
 		toOdd(f, s)
-		tensor.WriteFloat32(cv.out, lo, f, cv.saturate, cv.mode)
+		cv.write(lo, f)
 	})
+}
+
+// write rounds f into the elements of the output, a low-precision float tensor, from lo on.
+func (cv *converter) write(lo int, f []float32) {
+	if isHalf(cv.out.DType()) {
+		narrow(cv.out, f, lo)
+		return
+	}
+	tensor.WriteFloat32(cv.out, lo, f, cv.saturate, cv.mode)
 }
 
 // castInto converts to native numbers.

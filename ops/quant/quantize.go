@@ -103,9 +103,16 @@ func reader(x *tensor.Tensor) (func(buf []float32, lo int) []float32, error) {
 			}
 			return buf
 		}, nil
-	case tensor.Float16, tensor.BFloat16:
+	case tensor.Float16:
+		h := tensor.Slice[tensor.F16](x)
 		return func(buf []float32, lo int) []float32 {
-			tensor.ReadFloat32(buf, x, lo)
+			vec.FromF16(buf, h[lo:lo+len(buf)])
+			return buf
+		}, nil
+	case tensor.BFloat16:
+		h := tensor.Slice[tensor.BF16](x)
+		return func(buf []float32, lo int) []float32 {
+			vec.FromBF16(buf, h[lo:lo+len(buf)])
 			return buf
 		}, nil
 	}

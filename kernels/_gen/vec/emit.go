@@ -130,6 +130,21 @@ func (s isa) ifLess(x V, m Op, a, b V) V {
 	return r
 }
 
+// ifNaN picks a where x is NaN, else b.
+func (s isa) ifNaN(x, a, b V) V {
+	r := s.v()
+	if s.wide() {
+		k := K()
+		VCMPPS(U8(0x03), x, x, k)
+		VBLENDMPS(a, b, k, r)
+		return r
+	}
+	c := s.v()
+	VCMPPS(U8(0x03), x, x, c)
+	VBLENDVPS(c, a, b, r)
+	return r
+}
+
 // arg is an input of an elementwise kernel.
 type arg struct {
 	name   string

@@ -25,6 +25,12 @@ func main() {
 	elementwise("divScalar", "sets dst[i] = x[i] / s.", 4, xs, func(s isa, in []V) V { return s.div(in[1], in[0]) })
 	elementwise("scalarDiv", "sets dst[i] = s / x[i].", 4, xs, func(s isa, in []V) V { return s.div(in[0], in[1]) })
 	elementwise("axpy", "sets dst[i] = x[i] + s · y[i].", 4, xys, func(s isa, in []V) V { return s.fma(in[0], in[2], in[1]) })
+	elementwise("maximum", "sets dst[i] to the larger of x[i] and y[i], NaN if one is NaN.", 4, xy, func(s isa, in []V) V {
+		return s.ifNaN(in[0], in[0], s.max(in[1], in[0]))
+	})
+	elementwise("minimum", "sets dst[i] to the smaller of x[i] and y[i], NaN if one is NaN.", 4, xy, func(s isa, in []V) V {
+		return s.ifNaN(in[0], in[0], s.min(in[1], in[0]))
+	})
 	elementwise("relu", "sets dst[i] = max(x[i], 0); NaN stays NaN.", 4, x, func(s isa, in []V) V {
 		return s.max(in[0], s.load(f(0)))
 	})
