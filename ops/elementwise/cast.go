@@ -154,6 +154,10 @@ func Convert(c *ops.Ctx, out, in *tensor.Tensor, saturate bool, mode tensor.Roun
 		b := tensor.Slice[uint8](in)
 		return castRead(cv, func(dst []uint8, lo int) { truth(dst, b[lo:lo+len(dst)]) })
 	case tensor.Float16, tensor.BFloat16:
+		if out.DType() == tensor.Float32 {
+			c.Parallel(in.Len(), castGrain, func(lo, hi int) { widen(out.Float32()[lo:hi], in, lo) })
+			return c.Err()
+		}
 		return castRead(cv, func(dst []float32, lo int) { widen(dst, in, lo) })
 	case tensor.Int4, tensor.Uint4, tensor.Int2, tensor.Uint2:
 		return castRead(cv, func(dst []int8, lo int) {
