@@ -197,8 +197,15 @@ func (im *importer) inputs(g *Graph, p *onnxpb.GraphProto, sc *scope) error {
 
 // body imports nodes into g, expanding function calls.
 func (im *importer) body(g *Graph, nodes []*onnxpb.NodeProto, sc *scope, declared map[string]tensor.Type) error {
+	last := redefined(nodes)
 	for i, p := range inOrder(nodes) {
 		label := nodeLabel(p, i)
+		if p.GetOpType() == "Constant" && len(p.GetOutput()) == 1 && last[p.GetOutput()[0]] != nil {
+			if _, ok := sc.values[p.GetOutput()[0]]; ok {
+				continue
+			}
+			p = last[p.GetOutput()[0]]
+		}
 		if im.nodes++; im.nodes > maxNodes {
 			return fmt.Errorf("%s: the model expands to more than %d nodes", label, maxNodes)
 		}
@@ -280,6 +287,27 @@ func (im *importer) node(g *Graph, p *onnxpb.NodeProto, inputs []*Value, sc *sco
 	}
 	g.Nodes = append(g.Nodes, n)
 	return nil
+}
+
+// redefined maps a name that several Constant nodes define to the last of them. Tools that patch graphs append a Constant to
+// change one; runtimes that turn Constants into initializers let the last one win, wherever it stands.
+func redefined(nodes []*onnxpb.NodeProto) map[string]*onnxpb.NodeProto {
+	first := map[string]bool{}
+	var last map[string]*onnxpb.NodeProto
+	for _, p := range nodes {
+		if p.GetOpType() != "Constant" || schema.Domain(p.GetDomain()) != "" || len(p.GetOutput()) != 1 {
+			continue
+		}
+		name := p.GetOutput()[0]
+		if first[name] {
+			if last == nil {
+				last = map[string]*onnxpb.NodeProto{}
+			}
+			last[name] = p
+		}
+		first[name] = true
+	}
+	return last
 }
 
 // implied returns the version of a domain that models use without importing it: files of old optimizers do.
