@@ -9,6 +9,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/grad"
+	"github.com/sardonyx-ml/sardonyx/graph/opt"
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
 	"github.com/sardonyx-ml/sardonyx/onnx"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
@@ -21,6 +22,7 @@ var debugPanics = os.Getenv("SARDONYX_DEBUG") != ""
 // Session runs one model. It is safe for concurrent use.
 type Session struct {
 	g       *graph.Graph
+	stats   *opt.Stats
 	main    *program
 	inputs  []Port
 	outputs []Port
@@ -45,7 +47,7 @@ type Option func(*options)
 type options struct {
 	threads int
 	memory  int64
-	fold    bool
+	opt     opt.Options
 	forget  func([]byte) // told of constants in the model's file that nobody reads any more
 }
 
@@ -56,8 +58,8 @@ func Threads(n int) Option { return func(o *options) { o.threads = n } }
 // exceed it returns an error.
 func MemoryLimit(bytes int64) Option { return func(o *options) { o.memory = bytes } }
 
-// WithoutFolding keeps the graph as the model has it, for debugging.
-func WithoutFolding() Option { return func(o *options) { o.fold = false } }
+// Optimize sets how the graph is optimized; the default is every pass.
+func Optimize(how opt.Options) Option { return func(o *options) { o.opt = how } }
 
 // Open loads the model at path and makes a session, which owns the file until Close.
 func Open(path string, opts ...Option) (*Session, error) {
@@ -85,20 +87,18 @@ func New(m *onnx.Model, opts ...Option) (*Session, error) {
 // NewGraph makes a session from a graph, which it takes over: constants that operators keep in a form of their own are taken
 // out of it.
 func NewGraph(g *graph.Graph, opts ...Option) (*Session, error) {
-	o := options{fold: true}
-	for _, opt := range opts {
-		opt(&o)
+	o := options{opt: opt.Options{Level: opt.All}}
+	for _, set := range opts {
+		set(&o)
 	}
 	if _, err := grad.Expand(g); err != nil {
 		return nil, err
 	}
-	if err := g.Infer(); err != nil {
+	stats, err := opt.Optimize(g, o.opt)
+	if err != nil {
 		return nil, err
 	}
-	if o.fold {
-		g.Fold()
-	}
-	s := &Session{g: g, pool: parallel.NewPool(o.threads), budget: &budget{limit: o.memory}}
+	s := &Session{g: g, stats: stats, pool: parallel.NewPool(o.threads), budget: &budget{limit: o.memory}}
 	for _, v := range g.Inputs {
 		s.inputs = append(s.inputs, Port{v.Name, v.Declared, v.Default != nil || v.Declared.Kind == tensor.KindOptional})
 	}
@@ -114,6 +114,9 @@ func (s *Session) Inputs() []Port { return s.inputs }
 
 // Outputs describes the model's outputs in order.
 func (s *Session) Outputs() []Port { return s.outputs }
+
+// OptStats says which rewrites were applied and which refused.
+func (s *Session) OptStats() *opt.Stats { return s.stats }
 
 // Graph is the session's graph; it must not be changed.
 func (s *Session) Graph() *graph.Graph { return s.g }

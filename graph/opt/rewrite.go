@@ -32,10 +32,13 @@ func (r *Rewrite) Refuse(reason string) *graph.Value {
 type Stats struct {
 	Applied map[string]int
 	Refused map[string]int // "rule: reason"
+
+	disabled []string
 }
 
 // Apply runs rules over g and its subgraphs until none applies any more.
 func Apply(g *graph.Graph, stats *Stats, rules ...Rule) error {
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return slices.Contains(stats.disabled, r.Name) })
 	return g.Walk(func(sub *graph.Graph) error {
 		for range maxRounds {
 			changed, err := applyOnce(g, sub, stats, rules)
@@ -116,7 +119,7 @@ func applyOnce(top, g *graph.Graph, stats *Stats, rules []Rule) (bool, error) {
 // try applies a rule with the given node as the root.
 func try(g *graph.Graph, u *users, n *graph.Node, r Rule, stats *Stats) (bool, error) {
 	for _, root := range n.Outputs {
-		if root == nil || root.Const != nil {
+		if root == nil || root.Const != nil || u.outputs[root] != count(g.Outputs, root) {
 			continue
 		}
 		m := &Match{Root: n, values: map[string]*graph.Value{}, nodes: map[string]*graph.Node{}}
@@ -126,6 +129,16 @@ func try(g *graph.Graph, u *users, n *graph.Node, r Rule, stats *Stats) (bool, e
 		return replace(g, u, m, root, r, stats)
 	}
 	return false, nil
+}
+
+func count(vs []*graph.Value, v *graph.Value) int {
+	n := 0
+	for _, x := range vs {
+		if x == v {
+			n++
+		}
+	}
+	return n
 }
 
 // closed reports whether nobody outside the match needs what is inside it, and all of it belongs to one graph.
@@ -164,7 +177,7 @@ func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stat
 		if b.Err() != nil {
 			b.refused = b.Err().Error()
 		}
-		if stats != nil && b.refused != "" {
+		if b.refused != "" {
 			stats.Refused[r.Name+": "+b.refused]++
 		}
 		return false, nil
@@ -190,9 +203,7 @@ func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stat
 		}
 		return false
 	})
-	if stats != nil {
-		stats.Applied[r.Name]++
-	}
+	stats.Applied[r.Name]++
 	return true, nil
 }
 

@@ -1,0 +1,86 @@
+package opt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Level says how much a graph is changed.
+type Level int
+
+// The levels of optimization.
+const (
+	Off   Level = iota // nothing but what running needs
+	Basic              // folding of constants and dead code
+	All                // every pass
+)
+
+// ParseLevel returns the level of that name: off, basic or all.
+func ParseLevel(s string) (Level, error) {
+	for l, name := range []string{"off", "basic", "all"} {
+		if s == name {
+			return Level(l), nil
+		}
+	}
+	return Off, fmt.Errorf("optimization level %q is not off, basic or all", s)
+}
+
+// Pass is one step of optimization.
+type Pass struct {
+	Name  string
+	Level Level
+	After string // a pass that must have run before
+	Run   func(g *graph.Graph, stats *Stats) error
+}
+
+// passes run in this order.
+var passes = []Pass{
+	{Name: "infer", Level: Off, Run: func(g *graph.Graph, _ *Stats) error { return g.Infer() }},
+	// Folding turns known shapes and attribute-like inputs into constants, which patterns and operators look at.
+	{Name: "fold", Level: Basic, After: "infer", Run: func(g *graph.Graph, _ *Stats) error { g.Fold(); return nil }},
+	// Scales fold into constant weights before anything else takes the weights.
+	{Name: "batchnorm", Level: All, After: "fold", Run: rewrite(batchNormRules...)},
+	{Name: "dead", Level: Basic, After: "batchnorm", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
+}
+
+func init() {
+	seen := map[string]bool{"": true}
+	for _, p := range passes {
+		if !seen[p.After] {
+			panic("opt: pass " + p.Name + " stands before " + p.After)
+		}
+		seen[p.Name] = true
+	}
+}
+
+func rewrite(rules ...Rule) func(*graph.Graph, *Stats) error {
+	return func(g *graph.Graph, stats *Stats) error { return Apply(g, stats, rules...) }
+}
+
+// Options control Optimize.
+type Options struct {
+	Level   Level
+	Disable []string // passes and rules to leave out
+	Check   bool     // check the graph's invariants after each pass
+}
+
+// Optimize infers the graph's types and runs the passes of the level over it.
+func Optimize(g *graph.Graph, o Options) (*Stats, error) {
+	stats := &Stats{Applied: map[string]int{}, Refused: map[string]int{}, disabled: o.Disable}
+	for _, p := range passes {
+		if p.Level > o.Level || slices.Contains(o.Disable, p.Name) {
+			continue
+		}
+		if err := p.Run(g, stats); err != nil {
+			return nil, fmt.Errorf("%w", err)
+		}
+		if o.Check {
+			if err := g.Check(); err != nil {
+				return nil, fmt.Errorf("after pass %s: %w", p.Name, err)
+			}
+		}
+	}
+	return stats, nil
+}
