@@ -14,6 +14,13 @@ func LRN[T Float](y, x []T, channels, inner, before, after int, alpha, beta, bia
 				out[i] += v * v
 			}
 		}
+		if beta == 0.75 { // the usual one
+			for i, s := range out {
+				r := math.Sqrt(float64(bias + alpha*s))
+				out[i] = row[i] / T(r*math.Sqrt(r))
+			}
+			continue
+		}
 		for i, s := range out {
 			out[i] = row[i] * T(math.Pow(float64(bias+alpha*s), -float64(beta)))
 		}

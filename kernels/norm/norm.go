@@ -49,18 +49,21 @@ func Moments[T Float](x []T) (mean, rest, variance T) {
 
 // Affine sets y = (x-m)·a + b.
 func Affine[T Float](y, x []T, m, a, b T) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = (v-m)*a + b
+	const block = 2048 // stays in the first-level cache between the passes
+	for len(x) > 0 {
+		n := min(len(x), block)
+		vec.SubScalar(y[:n], x[:n], m)
+		vec.MulScalar(y[:n], y[:n], a)
+		vec.AddScalar(y[:n], y[:n], b)
+		y, x = y[n:], x[n:]
 	}
 }
 
 // AffineRow sets y[i] = (x[i]-m[i])·a[i] + b[i].
 func AffineRow[T Float](y, x, m, a, b []T) {
-	y, m, a, b = y[:len(x)], m[:len(x)], a[:len(x)], b[:len(x)]
-	for i, v := range x {
-		y[i] = (v-m[i])*a[i] + b[i]
-	}
+	vec.Sub(y, x, m)
+	vec.Mul(y, y, a)
+	vec.Add(y, y, b)
 }
 
 // Layer sets y = (x-mean)/√(variance+eps)·scale + bias for one row and returns the mean and 1/√(variance+eps). bias may be nil;

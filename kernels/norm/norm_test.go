@@ -64,4 +64,6 @@ func TestLRN(t *testing.T) {
 	y := make([]float32, 4)
 	LRN(y, x, 4, 1, 1, 1, 1, 1, 0)
 	near(t, y, []float32{1. / 5, 2. / 14, 3. / 29, 4. / 25})
+	LRN(y, x, 4, 1, 0, 0, 1, 0.75, 0) // x / x^1.5
+	near(t, y, []float32{1, 1 / math.Sqrt2, 0.57735027, 0.5})
 }

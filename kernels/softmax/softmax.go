@@ -24,22 +24,17 @@ func Softmax[T Float](y, x []T, n, inner int) {
 	}
 	columns(y, x, n, inner, func(y, x, m, s []T) {
 		for i := 0; i < len(x); i += inner {
-			yr, xr := y[i:i+len(m)], x[i:i+len(m)]
-			for j, v := range xr {
-				yr[j] = v - m[j]
-			}
-			ExpSub(yr, yr, 0)
-			for j, v := range yr {
-				s[j] += v
-			}
+			r := y[i : i+len(m)]
+			vec.Sub(r, x[i:i+len(m)], m)
+			ExpSub(r, r, 0)
+			vec.Add(s, s, r)
 		}
 		for j := range s {
 			s[j] = 1 / s[j]
 		}
 		for i := 0; i < len(x); i += inner {
-			for j, v := range s {
-				y[i+j] *= v
-			}
+			r := y[i : i+len(s)]
+			vec.Mul(r, r, s)
 		}
 	})
 }
@@ -48,38 +43,32 @@ func Softmax[T Float](y, x []T, n, inner int) {
 func LogSoftmax[T Float](y, x []T, n, inner int) {
 	check(len(y), len(x), n, inner)
 	if inner == 1 {
-		m := Max(x)
+		m := RowMax(x)
 		var s T
 		var buf [256]T
 		for i := 0; i < n; i += len(buf) {
 			b := x[i:min(i+len(buf), n)]
 			s += ExpSub(buf[:len(b)], b, m)
 		}
-		l := T(math.Log(float64(s)))
-		for i, v := range x {
-			y[i] = v - m - l
-		}
+		vec.SubScalar(y, x, m)
+		vec.SubScalar(y, y, T(math.Log(float64(s))))
 		return
 	}
 	columns(y, x, n, inner, func(y, x, m, s []T) {
 		var buf [columnBlock]T
 		b := buf[:len(m)]
 		for i := 0; i < len(x); i += inner {
-			for j, v := range x[i : i+len(m)] {
-				b[j] = v - m[j]
-			}
+			vec.Sub(b, x[i:i+len(m)], m)
 			ExpSub(b, b, 0)
-			for j, v := range b {
-				s[j] += v
-			}
+			vec.Add(s, s, b)
 		}
 		for j := range s {
 			s[j] = T(math.Log(float64(s[j])))
 		}
 		for i := 0; i < len(x); i += inner {
-			for j, v := range s {
-				y[i+j] = x[i+j] - m[j] - v
-			}
+			r := y[i : i+len(m)]
+			vec.Sub(r, x[i:i+len(m)], m)
+			vec.Sub(r, r, s)
 		}
 	})
 }
@@ -125,7 +114,7 @@ func Max[T Float](x []T) T {
 }
 
 // columnBlock is how many columns are handled together when the axis is not the last one.
-const columnBlock = 64
+const columnBlock = 128
 
 // columns calls f for blocks of neighbouring columns with their maxima m and cleared sums s. y and x start at the block's first
 // column of row 0 and end with its last column of row n-1.
@@ -139,11 +128,7 @@ func columns[T Float](y, x []T, n, inner int, f func(y, x, m, s []T)) {
 		copy(m, xb[:w])
 		clear(s)
 		for i := 0; i < len(xb); i += inner {
-			for j, v := range xb[i : i+w] {
-				if v > m[j] || v != v {
-					m[j] = v
-				}
-			}
+			vec.Max(m, m, xb[i:i+w])
 		}
 		f(yb, xb, m, s)
 	}
