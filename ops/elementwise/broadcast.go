@@ -181,9 +181,7 @@ func expand[T any](p *plan, k int, dst, src []T, lo int) {
 	for len(dst) > 0 {
 		n := min(row-col, len(dst))
 		if step[last] == 1 {
-			for i, v := range src[off+col : off+col+n] { // rows are short: a call of copy would take longer
-				dst[i] = v
-			}
+			copy(dst, src[off+col:off+col+n])
 		} else {
 			v := src[off]
 			for i := range dst[:n] {
