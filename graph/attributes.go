@@ -189,6 +189,7 @@ func (g *Graph) signature() *ops.GraphAttr {
 	a := &ops.GraphAttr{}
 	for _, v := range g.Inputs {
 		a.Inputs = append(a.Inputs, v.Name)
+		a.InputTypes = append(a.InputTypes, v.Declared)
 	}
 	for _, v := range g.Outputs {
 		a.Outputs = append(a.Outputs, v.Name)

@@ -12,7 +12,8 @@ import (
 // GraphAttr is the value of a graph-valued attribute. It only marks that the graph is there: Infer and Run reach it by
 // the attribute's name (Infer.Graph, Ctx.RunGraph).
 type GraphAttr struct {
-	Inputs, Outputs []string // names of the subgraph's formal inputs and outputs
+	Inputs, Outputs []string      // names of the subgraph's formal inputs and outputs
+	InputTypes      []tensor.Type // declared types of the inputs
 }
 
 // Attrs are the attributes of a node. The getters return the default when the attribute is absent and remember a
