@@ -104,18 +104,20 @@ type gptModel struct {
 	*limits
 	beams  int
 	mask   [][]int32 // of each sequence's tokens
-	counts []int32   // tokens that the mask leaves
+	counts []int32   // tokens that are no padding
 	states []tensor.Value
 }
 
-// newGPT makes the mask of each of rows sequences: given, or zero for padding tokens.
+// newGPT makes the mask of each of rows sequences: given, or zero for padding tokens. Positions count tokens that are no
+// padding, whatever the mask.
 func newGPT(l *limits, seqs [][]int32, given *tensor.Tensor, beams int) (*gptModel, error) {
 	m := &gptModel{limits: l, beams: beams, counts: make([]int32, len(seqs))}
 	for r, s := range seqs {
 		row := make([]int32, len(s))
 		for i, t := range s {
-			if row[i] = 1; int(t) == l.pad {
-				row[i] = 0
+			if int(t) != l.pad {
+				row[i] = 1
+				m.counts[r]++
 			}
 		}
 		if given != nil {
@@ -127,11 +129,6 @@ func newGPT(l *limits, seqs [][]int32, given *tensor.Tensor, beams int) (*gptMod
 				return nil, fmt.Errorf("attention_mask has shape %v for %d sequences of %d", given.Shape(), l.batch, len(s))
 			}
 			row = masks[r/beams]
-		}
-		for _, v := range row {
-			if v != 0 {
-				m.counts[r]++
-			}
 		}
 		m.mask = append(m.mask, row)
 	}
@@ -146,9 +143,9 @@ func (m *gptModel) prompt(c *ops.Ctx, seqs [][]int32) (tensor.Value, error) {
 	pos := make([][]int32, len(seqs))
 	for r := range seqs {
 		n := int32(0)
-		for _, v := range m.mask[r] {
+		for _, t := range seqs[r] {
 			p := int32(0)
-			if v != 0 {
+			if int(t) != m.pad {
 				p = n
 				n++
 			}
@@ -307,7 +304,7 @@ func (m *encoderDecoder) encode(c *ops.Ctx, seqs [][]int32) (tensor.Value, error
 	return logits, m.completeStates()
 }
 
-// sourceMask is the attention mask in input 9 or 6, or one that leaves padding out; nil if the source isn't tokens.
+// sourceMask is the attention mask in input 9, or one that leaves padding at the front out; nil if the source isn't tokens.
 func (m *encoderDecoder) sourceMask(c *ops.Ctx, source *tensor.Tensor) (*tensor.Tensor, error) {
 	if t := c.Tensor(9); t != nil {
 		return t, nil
@@ -320,10 +317,13 @@ func (m *encoderDecoder) sourceMask(c *ops.Ctx, source *tensor.Tensor) (*tensor.
 		return nil, err
 	}
 	for _, r := range rows {
-		for i, t := range r {
-			if r[i] = 1; int(t) == m.pad {
-				r[i] = 0
-			}
+		n := 0
+		for n < len(r) && int(r[n]) == m.pad {
+			r[n] = 0
+			n++
+		}
+		for i := range r[n:] {
+			r[n+i] = 1
 		}
 	}
 	return ids(rows), nil

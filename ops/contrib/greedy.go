@@ -191,15 +191,7 @@ type dice uint32
 
 // draw returns an index with a probability that is the softmax of the scores.
 func (d *dice) draw(scores []float32) int {
-	const modulus = 1<<31 - 1
-	if *d %= modulus; *d == 0 {
-		*d = 1
-	}
-	*d = dice(uint64(*d) * 16807 % modulus)
-	u := float32(*d-1) / float32(modulus-1)
-	if u >= 1 {
-		u = math.Nextafter32(1, 0)
-	}
+	u := d.next()
 	top := float32(math.Inf(-1))
 	for _, v := range scores {
 		top = max(top, v)
@@ -209,6 +201,21 @@ func (d *dice) draw(scores []float32) int {
 		sum += math.Exp(float64(v - top))
 		sums[i] = sum
 	}
-	at := float64(u) * sum
+	at := u * sum
 	return min(sort.Search(len(sums), func(i int) bool { return sums[i] > at }), len(sums)-1)
+}
+
+// next returns a number in [0, 1) of 62 random bits, the low ones first.
+func (d *dice) next() float64 {
+	const modulus = 1<<31 - 1
+	u, scale := 0.0, 1.0
+	for range 2 {
+		if *d %= modulus; *d == 0 {
+			*d = 1
+		}
+		*d = dice(uint64(*d) * 16807 % modulus)
+		u += float64(*d-1) * scale
+		scale *= modulus - 1
+	}
+	return min(u/scale, math.Nextafter(1, 0))
 }
