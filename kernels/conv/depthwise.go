@@ -37,9 +37,7 @@ func plane[T gemm.Number](g *Geometry, y, x, w []T, bias T, act func([]T)) {
 	at := make([]int, last)
 	for o := 0; o < len(y); o += width {
 		row := y[o:][:width]
-		for i := range row {
-			row[i] = bias
-		}
+		clear(row)
 		for k := 0; k < len(w); k += kw {
 			if base, ok := g.line(at, k/kw); ok {
 				line := x[base*inWidth:][:inWidth]
@@ -47,6 +45,9 @@ func plane[T gemm.Number](g *Geometry, y, x, w []T, bias T, act func([]T)) {
 					axpyLine(row, line, v, q*g.Dilate[last]-g.Pad[last], g.Stride[last])
 				}
 			}
+		}
+		for i := range row {
+			row[i] += bias
 		}
 		if act != nil {
 			act(row)

@@ -6,7 +6,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
 )
 
-// rowKernel sets y[i] = bias + Σ w[t]·x[off[t]+stride·i]. It may read up to rowSlack elements of x beyond those.
+// rowKernel sets y[i] = Σ w[t]·x[off[t]+stride·i] + bias. It may read up to rowSlack elements of x beyond those.
 type rowKernel = func(y []float32, bias float32, x []float32, off []int, w []float32)
 
 const rowSlack = 32

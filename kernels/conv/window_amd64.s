@@ -34,13 +34,13 @@ TEXT ·row1AVX2(SB), NOSPLIT, $0-56
 	MOVQ         taps+48(FP), DI
 
 wide_1:
-	CMPQ    CX, $0x00000010
-	JLT     narrow_1
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	MOVQ    BX, R8
-	MOVQ    SI, R9
-	MOVQ    DI, R10
+	CMPQ   CX, $0x00000010
+	JLT    narrow_1
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, R8
+	MOVQ   SI, R9
+	MOVQ   DI, R10
 
 wide_tap_1:
 	MOVQ         (R8), R11
@@ -51,6 +51,8 @@ wide_tap_1:
 	ADDQ         $0x00000004, R9
 	DECQ         R10
 	JNZ          wide_tap_1
+	VADDPS       Y0, Y1, Y1
+	VADDPS       Y0, Y2, Y2
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	ADDQ         $0x00000040, AX
@@ -59,12 +61,12 @@ wide_tap_1:
 	JMP          wide_1
 
 narrow_1:
-	TESTQ   CX, CX
-	JLE     done_1
-	VMOVAPS Y0, Y1
-	MOVQ    BX, R8
-	MOVQ    SI, R9
-	MOVQ    DI, R10
+	TESTQ  CX, CX
+	JLE    done_1
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, R8
+	MOVQ   SI, R9
+	MOVQ   DI, R10
 
 narrow_tap_1:
 	MOVQ         (R8), R11
@@ -74,6 +76,7 @@ narrow_tap_1:
 	ADDQ         $0x00000004, R9
 	DECQ         R10
 	JNZ          narrow_tap_1
+	VADDPS       Y0, Y1, Y1
 	CMPQ         CX, $0x00000008
 	JLT          tail_1
 	VMOVUPS      Y1, (AX)
@@ -105,13 +108,13 @@ TEXT ·row2AVX2(SB), NOSPLIT, $0-56
 	MOVQ         taps+48(FP), DI
 
 wide_2:
-	CMPQ    CX, $0x00000010
-	JLT     narrow_2
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	MOVQ    BX, R8
-	MOVQ    SI, R9
-	MOVQ    DI, R10
+	CMPQ   CX, $0x00000010
+	JLT    narrow_2
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, R8
+	MOVQ   SI, R9
+	MOVQ   DI, R10
 
 wide_tap_2:
 	MOVQ         (R8), R11
@@ -130,6 +133,8 @@ wide_tap_2:
 	ADDQ         $0x00000004, R9
 	DECQ         R10
 	JNZ          wide_tap_2
+	VADDPS       Y0, Y1, Y1
+	VADDPS       Y0, Y2, Y2
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	ADDQ         $0x00000040, AX
@@ -138,12 +143,12 @@ wide_tap_2:
 	JMP          wide_2
 
 narrow_2:
-	TESTQ   CX, CX
-	JLE     done_2
-	VMOVAPS Y0, Y1
-	MOVQ    BX, R8
-	MOVQ    SI, R9
-	MOVQ    DI, R10
+	TESTQ  CX, CX
+	JLE    done_2
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, R8
+	MOVQ   SI, R9
+	MOVQ   DI, R10
 
 narrow_tap_2:
 	MOVQ         (R8), R11
@@ -157,6 +162,7 @@ narrow_tap_2:
 	ADDQ         $0x00000004, R9
 	DECQ         R10
 	JNZ          narrow_tap_2
+	VADDPS       Y0, Y1, Y1
 	CMPQ         CX, $0x00000008
 	JLT          tail_2
 	VMOVUPS      Y1, (AX)

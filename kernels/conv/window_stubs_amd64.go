@@ -4,12 +4,12 @@
 
 package conv
 
-// row1AVX2 sets y[i] = bias + Σ w[t]·x[off[t]+1·i]. It reads up to 8 elements of x beyond the last one that it needs.
+// row1AVX2 sets y[i] = Σ w[t]·x[off[t]+1·i] + bias. It reads up to 8 elements of x beyond the last one that it needs.
 //
 //go:noescape
 func row1AVX2(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)
 
-// row2AVX2 sets y[i] = bias + Σ w[t]·x[off[t]+2·i]. It reads up to 16 elements of x beyond the last one that it needs.
+// row2AVX2 sets y[i] = Σ w[t]·x[off[t]+2·i] + bias. It reads up to 16 elements of x beyond the last one that it needs.
 //
 //go:noescape
 func row2AVX2(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)

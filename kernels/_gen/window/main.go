@@ -35,7 +35,7 @@ type args struct {
 func row(stride int, mask Mem) {
 	TEXT(fmt.Sprintf("row%dAVX2", stride), NOSPLIT, "func(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("row%dAVX2 sets y[i] = bias + Σ w[t]·x[off[t]+%d·i]. It reads up to %d elements of x beyond the last one that it needs.", stride, stride, 8*stride))
+	Doc(fmt.Sprintf("row%dAVX2 sets y[i] = Σ w[t]·x[off[t]+%d·i] + bias. It reads up to %d elements of x beyond the last one that it needs.", stride, stride, 8*stride))
 	a := args{stride: stride, bias: YMM()}
 	a.y, a.n = get("y"), get("n")
 	bias, err := Param("bias").Resolve()
@@ -87,7 +87,7 @@ func (a args) sum(n int, label string) []reg.VecVirtual {
 	acc := make([]reg.VecVirtual, n)
 	for i := range acc {
 		acc[i] = YMM()
-		VMOVAPS(a.bias, acc[i])
+		VXORPS(acc[i], acc[i], acc[i])
 	}
 	off, w, taps, at := GP64(), GP64(), GP64(), GP64()
 	MOVQ(a.off, off)
@@ -114,5 +114,8 @@ func (a args) sum(n int, label string) []reg.VecVirtual {
 	ADDQ(U32(4), w)
 	DECQ(taps)
 	JNZ(LabelRef(label))
+	for i := range acc {
+		VADDPS(a.bias, acc[i], acc[i])
+	}
 	return acc
 }
