@@ -31,8 +31,9 @@ func naive[T Float](a *Args[T]) (y, scores []float64) {
 				}
 				for j := range a.KVLen {
 					kvh := h / (a.Heads / a.KVHeads)
-					for d := range a.HeadSize {
-						raw[j] += float64(a.Q.row(b, h, i, a.HeadSize)[d]) * float64(a.K.row(b, kvh, j, a.HeadSize)[d])
+					q, k := a.Q.row(b, h, i, a.HeadSize), a.K.row(b, kvh, j, a.HeadSize)
+					for d, v := range q {
+						raw[j] += float64(v) * float64(k[d])
 					}
 					raw[j] *= float64(a.Scale)
 					s[j] = raw[j]
@@ -68,13 +69,13 @@ func naive[T Float](a *Args[T]) (y, scores []float64) {
 				for j := range p {
 					p[j] /= max(sum, 1e-300)
 				}
-				for d := range a.VSize {
-					v := 0.0
-					for j := range p {
-						v += p[j] * float64(a.V.row(b, h/(a.Heads/a.KVHeads), j, a.VSize)[d])
+				out := make([]float64, a.VSize)
+				for j, w := range p {
+					for d, v := range a.V.row(b, h/(a.Heads/a.KVHeads), j, a.VSize) {
+						out[d] += w * float64(v)
 					}
-					y = append(y, v)
 				}
+				y = append(y, out...)
 				scores = append(scores, map[Stage][]float64{Raw: raw, Capped: raw, Biased: s, Probabilities: p}[a.Stage]...)
 			}
 		}
