@@ -13,6 +13,9 @@ func asInt8(b []uint8) []int8 {
 // Columns returns the matrix of windows of one group of an image x, (InC, In…): row (c, kernel position), column output
 // position. Elements are converted and have zero subtracted; in the padding they are 0.
 func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
+	if len(g.In) <= 2 {
+		return columns2D(g, x, zero)
+	}
 	return func(dst []D, nr, k0, kc, j0, nc int) {
 		step := rowLen / nr * nr
 		c := newCursor(g, j0)
@@ -141,14 +144,7 @@ func fill[D, S gemm.Number](c *cursor, g *Geometry, t *tap, row []D, x []S, zero
 
 // gather sets row[i] to line[from+i·stride] - zero, or to 0 outside the line.
 func gather[D, S gemm.Number](row []D, line []S, from, stride int, zero D) {
-	lo := 0
-	if from < 0 {
-		lo = min(len(row), (-from+stride-1)/stride)
-	}
-	hi := len(row)
-	if last := from + (hi-1)*stride; last >= len(line) {
-		hi = max(lo, (len(line)-from+stride-1)/stride)
-	}
+	lo, hi := overlap(len(row), len(line), from, stride)
 	clear(row[:lo])
 	clear(row[hi:])
 	row = row[lo:hi]
@@ -157,17 +153,25 @@ func gather[D, S gemm.Number](row []D, line []S, from, stride int, zero D) {
 	}
 	line = line[from+lo*stride:]
 	if stride == 1 {
-		line = line[:len(row)]
-		if same, ok := any(line).([]D); ok && zero == 0 {
-			copy(row, same)
-			return
-		}
-		for i, v := range line {
-			row[i] = D(v) - zero
-		}
+		convert(row, line, zero)
 		return
 	}
 	for i := range row {
 		row[i] = D(line[i*stride]) - zero
 	}
+}
+
+// overlap returns the range of i below n for which from+i·stride lies in [0, size).
+func overlap(n, size, from, stride int) (lo, hi int) {
+	if stride == 1 {
+		lo = min(n, max(0, -from))
+		return lo, max(lo, min(n, size-from))
+	}
+	if from < 0 {
+		lo = min(n, (-from+stride-1)/stride)
+	}
+	if hi = n; from+(n-1)*stride >= size {
+		hi = max(lo, (size-from+stride-1)/stride)
+	}
+	return lo, hi
 }

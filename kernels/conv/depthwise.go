@@ -73,14 +73,7 @@ func (g *Geometry) line(at []int, k int) (base int, ok bool) {
 
 // axpyLine adds v·line[from+i·stride] to row[i] wherever that lies inside the line.
 func axpyLine[T gemm.Number](row, line []T, v T, from, stride int) {
-	lo := 0
-	if from < 0 {
-		lo = min(len(row), (-from+stride-1)/stride)
-	}
-	hi := len(row)
-	if last := from + (hi-1)*stride; last >= len(line) {
-		hi = max(lo, (len(line)-from+stride-1)/stride)
-	}
+	lo, hi := overlap(len(row), len(line), from, stride)
 	row = row[lo:hi]
 	if len(row) == 0 {
 		return
