@@ -83,7 +83,7 @@ func (op packedGemm) Run(c *ops.Ctx) error {
 		return unsupported("Gemm with float weights", a.DType())
 	}
 	if a.Rank() != 2 || a.Dim(1-btoi(op.transA)) != op.w.k {
-		return fmt.Errorf("A of shape %v (transA %t) does not multiply with B of %d rows", a.Shape(), op.transA, op.w.k)
+		return fmt.Errorf("operand A of shape %v (transA %t) does not multiply with B of %d rows", a.Shape(), op.transA, op.w.k)
 	}
 	m, n := a.Dim(btoi(op.transA)), op.w.n
 	g := &gemm.Args[float32]{M: m, N: n, K: op.w.k, LDC: n, A: gemm.RowMajor(a.Float32(), a.Dim(1), op.transA), PackedB: op.w.packed, Alpha: op.alpha, Beta: op.beta}
