@@ -3,6 +3,8 @@ package contrib
 import (
 	"fmt"
 	"math"
+
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // activation returns the in-place function that a fused operator's activation attribute names. Parameters that are
@@ -26,23 +28,23 @@ func activation(name string, params []float32) (func([]float32), error) {
 	}
 	switch name {
 	case "Relu":
-		return relu, nil
+		return func(x []float32) { vec.Relu(x, x) }, nil
 	case "LeakyRelu":
 		a := p(0, 0.01)
-		return each(func(v float32) float32 { return pick(v < 0, a*v, v) })
+		return func(x []float32) { vec.LeakyRelu(x, x, a) }, nil
 	case "Clip":
 		lo, hi := p(0, -math.MaxFloat32), p(1, math.MaxFloat32)
 		return each(func(v float32) float32 { return min(max(v, lo), hi) })
 	case "HardSigmoid":
 		a, b := p(0, 0.2), p(1, 0.5)
-		return each(func(v float32) float32 { return max(0, min(1, a*v+b)) })
+		return func(x []float32) { vec.HardSigmoid(x, x, a, b) }, nil
 	case "ThresholdedRelu":
 		a := p(0, 1)
 		return each(func(v float32) float32 { return pick(v > a, v, 0) })
 	case "Sigmoid":
-		return f64(func(v float64) float64 { return 1 / (1 + math.Exp(-v)) })
+		return func(x []float32) { vec.Sigmoid(x, x) }, nil
 	case "Tanh":
-		return f64(math.Tanh)
+		return func(x []float32) { vec.Tanh(x, x) }, nil
 	case "ScaledTanh":
 		a, b := float64(p(0, 1)), float64(p(1, 1))
 		return f64(func(v float64) float64 { return a * math.Tanh(b*v) })
@@ -68,12 +70,6 @@ func activation(name string, params []float32) (func([]float32), error) {
 		return func(x []float32) { fastGelu(x, x) }, nil
 	}
 	return nil, fmt.Errorf("unknown activation %q", name)
-}
-
-func relu(x []float32) {
-	for i, v := range x {
-		x[i] = max(v, 0)
-	}
 }
 
 func softplus(v float64) float64 {

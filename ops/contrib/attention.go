@@ -32,6 +32,26 @@ type selfAttention struct {
 	quantized  bool
 	slots      attentionSlots
 	singleStep bool
+	packed     *packedB // constant float weights
+}
+
+// Prepack implements ops.Prepacker.
+func (o selfAttention) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if o.quantized {
+		return o, nil
+	}
+	if o.packed = packB(in[1], false); o.packed == nil {
+		return o, nil
+	}
+	return o, []int{1}
+}
+
+// weightShape is the shape of input 1.
+func (o selfAttention) weightShape(c *ops.Ctx) tensor.Shape {
+	if o.packed != nil {
+		return o.packed.shape
+	}
+	return c.Tensor(1).Shape()
 }
 
 // attentionSlots are the numbers of inputs; 0 stands for none (input 0 is always the sequence, input 1 the weights).
@@ -111,17 +131,17 @@ func (o selfAttention) Infer(c *ops.Infer) error {
 
 // Run implements ops.Op.
 func (o selfAttention) Run(c *ops.Ctx) error {
-	x, w := c.Tensor(0), c.Tensor(1)
-	if x.Rank() != 3 || w.Rank() != 2 || x.Dim(2) != w.Dim(0) {
-		return fmt.Errorf("input of shape %v with weights of shape %v", x.Shape(), w.Shape())
+	x, w := c.Tensor(0), o.weightShape(c)
+	if x.Rank() != 3 || len(w) != 2 || x.Dim(2) != w[0] {
+		return fmt.Errorf("input of shape %v with weights of shape %v", x.Shape(), w)
 	}
-	width := w.Dim(1)
+	width := w[1]
 	hidden, vHidden := width/3, width/3
 	if o.sizes != nil {
 		hidden, vHidden = o.sizes[0], o.sizes[2]
 	}
 	if 2*hidden+vHidden != width || hidden%o.heads != 0 || vHidden%o.heads != 0 {
-		return fmt.Errorf("weights of shape %v for %d heads", w.Shape(), o.heads)
+		return fmt.Errorf("weights of shape %v for %d heads", w, o.heads)
 	}
 	batch, seq := x.Dim(0), x.Dim(1)
 	if o.singleStep && seq != 1 {
@@ -155,7 +175,7 @@ func (o selfAttention) project(c *ops.Ctx, rows, width int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := c.Tensor(1).Dim(0)
+	k := o.weightShape(c)[0]
 	if o.quantized {
 		return y, o.projectInt8(c, y, rows, width, k, bias)
 	}
@@ -163,12 +183,17 @@ func (o selfAttention) project(c *ops.Ctx, rows, width int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := floatInput(c, 1)
-	if err != nil {
-		return nil, err
+	g := &gemm.Args[float32]{M: rows, N: width, K: k, C: y, LDC: width, A: gemm.RowMajor(x, k, false), Bias: gemm.Operand[float32]{Data: bias, Col: 1}}
+	if o.packed != nil {
+		g.PackedB = o.packed.Packed
+	} else {
+		w, err := floatInput(c, 1)
+		if err != nil {
+			return nil, err
+		}
+		g.B = gemm.RowMajor(w, width, false)
 	}
-	gemm.Mul(c.Pool, &gemm.Args[float32]{M: rows, N: width, K: k, C: y, LDC: width,
-		A: gemm.RowMajor(x, k, false), B: gemm.RowMajor(w, width, false), Bias: gemm.Operand[float32]{Data: bias, Col: 1}})
+	gemm.Mul(c.Pool, g)
 	return y, nil
 }
 

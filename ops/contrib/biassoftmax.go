@@ -2,8 +2,9 @@ package contrib
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/sardonyx-ml/sardonyx/kernels/softmax"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -53,9 +54,7 @@ func runBiasSoftmax[T float32 | float64](c *ops.Ctx, o biasSoftmax) error {
 				k = r / repeat
 			}
 			row := dst[r*n : (r+1)*n]
-			for i, v := range src[r*n : (r+1)*n] {
-				row[i] = v + bias[k*n+i]
-			}
+			vec.Add(row, src[r*n:(r+1)*n], bias[k*n:(k+1)*n])
 			softmaxRow(row)
 		}
 	})
@@ -64,17 +63,7 @@ func runBiasSoftmax[T float32 | float64](c *ops.Ctx, o biasSoftmax) error {
 
 // softmaxRow replaces x by its softmax.
 func softmaxRow[T real](x []T) {
-	hi := T(math.Inf(-1))
-	for _, v := range x {
-		hi = max(hi, v)
-	}
-	sum := 0.0
-	for i, v := range x {
-		e := math.Exp(float64(v - hi))
-		x[i] = T(e)
-		sum += e
-	}
-	for i := range x {
-		x[i] = T(float64(x[i]) / sum)
+	if len(x) > 0 {
+		softmax.Softmax(x, x, len(x), 1)
 	}
 }

@@ -63,6 +63,16 @@ func newFusedConv(a *ops.Attrs) (ops.Op, error) {
 	return o, a.Done()
 }
 
+// Prepack implements ops.Prepacker.
+func (o fusedConv) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	p, ok := o.conv.(ops.Prepacker)
+	if !ok {
+		return o, nil
+	}
+	conv, dropped := p.Prepack(in[:min(len(in), 3)])
+	return fusedConv{conv, o.act}, dropped
+}
+
 // Infer implements ops.Op.
 func (o fusedConv) Infer(c *ops.Infer) error {
 	n := min(len(c.In), 3)
@@ -128,6 +138,16 @@ func newFusedGemm(a *ops.Attrs) (ops.Op, error) {
 		}
 	}
 	return o, a.Done()
+}
+
+// Prepack implements ops.Prepacker.
+func (o fusedGemm) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	p, ok := o.gemm.(ops.Prepacker)
+	if !ok {
+		return o, nil
+	}
+	g, dropped := p.Prepack(in)
+	return fusedGemm{g, o.act}, dropped
 }
 
 // Infer implements ops.Op.

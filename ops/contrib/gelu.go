@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -24,6 +25,10 @@ func init() {
 
 // gelu sets y = x/2·(1 + erf(x/√2)); y may be x.
 func gelu[T real](y, x []T) {
+	if f, ok := any(x).([]float32); ok {
+		vec.Gelu(any(y).([]float32), f)
+		return
+	}
 	for i, v := range x {
 		y[i] = T(0.5 * float64(v) * (1 + math.Erf(float64(v)/math.Sqrt2)))
 	}
@@ -31,6 +36,10 @@ func gelu[T real](y, x []T) {
 
 // fastGelu sets y = x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))); y may be x.
 func fastGelu[T real](y, x []T) {
+	if f, ok := any(x).([]float32); ok {
+		vec.GeluTanh(any(y).([]float32), f)
+		return
+	}
 	const b, c = 0.7978845608028654, 0.044715 * 0.7978845608028654
 	for i, v := range x {
 		f := float64(v)
@@ -41,6 +50,10 @@ func fastGelu[T real](y, x []T) {
 // swishBy returns the function y = x·sigmoid(alpha·x).
 func swishBy[T real](alpha T) func(y, x []T) {
 	return func(y, x []T) {
+		if f, ok := any(x).([]float32); ok {
+			vec.Swish(any(y).([]float32), f, float32(alpha))
+			return
+		}
 		for i, v := range x {
 			y[i] = v * T(1/(1+math.Exp(-float64(alpha*v))))
 		}
@@ -74,9 +87,7 @@ func activateRows[T float32 | float64](c *ops.Ctx, f func(y, x []T)) error {
 	c.Parallel(len(src)/n, ops.Grain(16*n), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			row := dst[r*n : (r+1)*n]
-			for i, v := range src[r*n : (r+1)*n] {
-				row[i] = v + bias[i]
-			}
+			vec.Add(row, src[r*n:(r+1)*n], bias)
 			f(row, row)
 		}
 	})
@@ -125,9 +136,7 @@ func biasSplitGelu(c *ops.Ctx) error {
 	c.Parallel(rows, ops.Grain(16*n), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			src, dst := x[r*n:(r+1)*n], y[r*h:(r+1)*h]
-			for i := range dst {
-				dst[i] = src[h+i] + bias[h+i]
-			}
+			vec.Add(dst, src[h:], bias[h:])
 			gelu(dst, dst)
 			for i := range dst {
 				dst[i] *= src[i] + bias[i]
@@ -163,9 +172,9 @@ func biasAdd(c *ops.Ctx) error {
 	y := out.Float32()
 	c.Parallel(rows, ops.Grain(n), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
-			for i := range n {
-				y[r*n+i] = x[r*n+i] + bias[i] + skip[r*n+i]
-			}
+			row := y[r*n : (r+1)*n]
+			vec.Add(row, x[r*n:(r+1)*n], skip[r*n:(r+1)*n])
+			vec.Add(row, row, bias)
 		}
 	})
 	return nil

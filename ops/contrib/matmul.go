@@ -23,11 +23,31 @@ type fusedMatMul struct {
 	alpha                float32
 	ta, tb, batchA, bchB bool
 	act                  func([]float32)
+	packed               *packedB
+}
+
+// packedB is a constant float32 matrix in the kernel's layout.
+type packedB struct {
+	*gemm.Packed[float32]
+	shape tensor.Shape // of the tensor
+	k, n  int
+}
+
+// packB packs a constant matrix; it returns nil if t is none or is not of float32.
+func packB(t *tensor.Tensor, trans bool) *packedB {
+	if t == nil || t.DType() != tensor.Float32 || t.Rank() != 2 || t.Len() == 0 {
+		return nil
+	}
+	k, n := t.Dim(0), t.Dim(1)
+	if trans {
+		k, n = n, k
+	}
+	return &packedB{gemm.PackB(gemm.RowMajor(t.Float32(), t.Dim(1), trans), k, n), t.Shape().Clone(), k, n}
 }
 
 func newFusedMatMul(a *ops.Attrs) (ops.Op, error) {
-	o := fusedMatMul{a.Float("alpha", 1), a.Bool("transA", false), a.Bool("transB", false),
-		a.Bool("transBatchA", false), a.Bool("transBatchB", false), nil}
+	o := fusedMatMul{alpha: a.Float("alpha", 1), ta: a.Bool("transA", false), tb: a.Bool("transB", false),
+		batchA: a.Bool("transBatchA", false), bchB: a.Bool("transBatchB", false)}
 	a.Ignore("activation_axis")
 	if name := a.String("activation", ""); name != "" {
 		var params []float32
@@ -43,6 +63,15 @@ func newFusedMatMul(a *ops.Attrs) (ops.Op, error) {
 		o.act = act
 	}
 	return o, a.Done()
+}
+
+// Prepack implements ops.Prepacker.
+func (o fusedMatMul) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if o.packed = packB(in[1], o.tb); o.packed == nil || o.alpha == 0 {
+		o.packed = nil
+		return o, nil
+	}
+	return o, []int{1}
 }
 
 // Infer implements ops.Op.
@@ -96,6 +125,9 @@ func matDims[D any](d []D, t, moved bool) (batch []D, rows, cols D) {
 func (o fusedMatMul) Run(c *ops.Ctx) error {
 	if o.act != nil && c.Tensor(0).DType() != tensor.Float32 {
 		return fmt.Errorf("activation of %v: %w", c.Tensor(0).DType(), ops.ErrUnsupported)
+	}
+	if o.packed != nil {
+		return o.runPacked(c)
 	}
 	return typed(func(c *ops.Ctx) error { return runFusedMatMul[float32](c, o) }, func(c *ops.Ctx) error { return runFusedMatMul[float64](c, o) })(c)
 }
@@ -198,6 +230,37 @@ func runFusedMatMul[T float32 | float64](c *ops.Ctx, o fusedMatMul) error {
 	gemm.Batch(c.Pool, mats, g, func(i int, g *gemm.Args[T]) {
 		g.A.Data, g.B.Data, g.C = a.from(a.index(i, batch)), b.from(b.index(i, batch)), y[i*size:]
 	})
+	return nil
+}
+
+// runPacked is Run with a constant B.
+func (o fusedMatMul) runPacked(c *ops.Ctx) error {
+	t := c.Tensor(0)
+	if t.DType() != tensor.Float32 {
+		return fmt.Errorf("operands are %v and float", t.DType())
+	}
+	a, err := newOperand[float32](t, o.ta, o.batchA, true)
+	if err != nil {
+		return err
+	}
+	if a.cols != o.packed.k {
+		return fmt.Errorf("shapes %v and %v do not multiply", t.Shape(), o.packed.shape)
+	}
+	shape := a.batch.Clone()
+	if t.Rank() > 1 {
+		shape = append(shape, a.rows)
+	}
+	shape = append(shape, o.packed.n)
+	out, err := c.New(0, tensor.Float32, shape)
+	if err != nil {
+		return err
+	}
+	y, mats, size := out.Float32(), a.batch.Size(), a.rows*o.packed.n
+	g := &gemm.Args[float32]{M: a.rows, N: o.packed.n, K: a.cols, C: y, LDC: o.packed.n, A: a.Operand, PackedB: o.packed.Packed, Alpha: o.alpha, Act: o.act}
+	if !o.ta && !o.batchA {
+		g.M, mats = mats*a.rows, min(mats, 1)
+	}
+	gemm.Batch(c.Pool, mats, g, func(i int, g *gemm.Args[float32]) { g.A.Data, g.C = a.from(i), y[i*size:] })
 	return nil
 }
 

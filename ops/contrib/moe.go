@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -251,7 +252,7 @@ func (o moe) expert(c *ops.Ctx, y, x []float32, hidden, inner int, fc [3]*expert
 func (o moe) activate(x []float32) {
 	switch o.activation {
 	case "relu":
-		relu(x)
+		vec.Relu(x, x)
 	case "gelu":
 		fastGelu(x, x)
 	case "silu":

@@ -2,8 +2,9 @@ package contrib
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/sardonyx-ml/sardonyx/kernels/norm"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -18,28 +19,14 @@ func init() {
 
 // normRow sets y to (x-mean)/√(var+eps)·gamma + beta, or to x/√(mean of squares+eps)·gamma when rms is set, and returns
 // the mean (0 for rms) and the inverse deviation. beta may be nil; y may be x.
-func normRow[T real](y, x, gamma, beta []T, eps float64, rms bool) (mean, inv float64) {
-	n := float64(len(x))
-	if !rms {
-		for _, v := range x {
-			mean += float64(v)
-		}
-		mean /= n
+func normRow[T real](y, x, gamma, beta []T, eps float64, rms bool) (mean, inv T) {
+	switch {
+	case len(x) == 0:
+		return 0, 0
+	case rms:
+		return 0, norm.RMS(y, x, gamma, T(eps))
 	}
-	sum := 0.0
-	for _, v := range x {
-		d := float64(v) - mean
-		sum += d * d
-	}
-	inv = 1 / math.Sqrt(sum/n+eps)
-	m, s := T(mean), T(inv)
-	for i, v := range x {
-		y[i] = (v - m) * s * gamma[i]
-	}
-	for i, b := range beta {
-		y[i] += b
-	}
-	return mean, inv
+	return norm.Layer(y, x, gamma, beta, T(eps))
 }
 
 // skipNorm is SkipLayerNormalization, or SkipSimplifiedLayerNormalization without mean and beta.
@@ -164,20 +151,18 @@ func (o skipNorm) row(b skipBuffers, r int) {
 	}
 	mean, inv := normRow(y, y, b.gamma, b.beta, o.eps, o.rms)
 	if b.mean != nil {
-		b.mean[r] = float32(mean)
+		b.mean[r] = mean
 	}
 	if b.deviation != nil {
-		b.deviation[r] = float32(inv)
+		b.deviation[r] = inv
 	}
 }
 
 // addRows sets y = a + b + bias; bias may be nil.
 func addRows(y, a, b, bias []float32) {
-	for i := range y {
-		y[i] = a[i] + b[i]
-	}
-	for i, v := range bias {
-		y[i] += v
+	vec.Add(y, a, b)
+	if bias != nil {
+		vec.Add(y, y, bias)
 	}
 }
 
@@ -250,7 +235,7 @@ func runRMS[T float32 | float64](c *ops.Ctx, o rmsNorm) error {
 		for r := lo; r < hi; r++ {
 			_, inv := normRow(dst[r*n:(r+1)*n], src[r*n:(r+1)*n], g, nil, o.eps, true)
 			if stat != nil {
-				stat[r] = T(inv)
+				stat[r] = inv
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -48,10 +49,7 @@ func inferProduct(like int) func(*ops.Infer) error {
 
 // dynamicRange returns the scale and zero point with which DynamicQuantizeLinear stores x as uint8.
 func dynamicRange(x []float32) (scale float32, zero int32) {
-	lo, hi := float32(0), float32(0)
-	for _, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-	}
+	lo, hi := vec.MinMax(x, 0, 0)
 	scale = 1
 	if hi != lo {
 		scale = (hi - lo) / 255
@@ -61,6 +59,10 @@ func dynamicRange(x []float32) (scale float32, zero int32) {
 
 // quantizeRow sets q = x/scale + zero, rounded half to even, saturated to [lo, hi].
 func quantizeRow(q []uint8, x []float32, scale float32, zero, lo, hi int32) {
+	if lo == 0 {
+		vec.Quantize(q, x, scale, float32(zero), float32(lo), float32(hi))
+		return
+	}
 	for i, v := range x {
 		q[i] = uint8(saturate(v/scale, zero, lo, hi))
 	}
@@ -229,8 +231,8 @@ func scaleRow(y []float32, acc []int32, a float32, b, bias []float32) {
 			y[j] = float32(acc[j]) * (a * b[j])
 		}
 	}
-	for j, v := range bias {
-		y[j] += v
+	if bias != nil {
+		vec.Add(y, y, bias)
 	}
 }
 
