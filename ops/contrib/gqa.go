@@ -165,12 +165,16 @@ func (s *groupState) lengths(c *ops.Ctx, lens *tensor.Tensor, add, total int) er
 	if s.maxLen, err = intScalar(c, total, "total_sequence_length", 0); err != nil {
 		return err
 	}
+	rows := 0
 	s.total = s.maxLen
 	if past := c.Tensor(3); past != nil {
 		if past.Rank() != 4 {
 			return fmt.Errorf("past_key has shape %v", past.Shape())
 		}
-		s.total = max(s.total, past.Dim(2))
+		s.total, rows = max(s.total, past.Dim(2)), past.Dim(2)
+	}
+	if s.maxLen < 0 || s.maxLen > rows+s.seq {
+		return fmt.Errorf("total_sequence_length %d with a past of %d and a sequence of %d", s.maxLen, rows, s.seq)
 	}
 	first := s.maxLen == s.seq
 	s.lens, s.pasts = make([]int, s.batch), make([]int, s.batch)

@@ -164,7 +164,7 @@ func (p *qproduct) check() (tensor.Shape, error) {
 		name string
 		n    int
 	}{{"scale", len(p.bScale)}, {"zero point", len(p.bZero)}} {
-		if v.n > 1 && v.n != p.n && v.n != p.n*p.batchB.Size() {
+		if v.n == 0 && v.name == "scale" || v.n > 1 && v.n != p.n && v.n != p.n*p.batchB.Size() {
 			return nil, fmt.Errorf("%s of B has %d elements for shape %v", v.name, v.n, sb)
 		}
 	}
