@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sardonyx-ml/sardonyx/cmd/internal/feed"
+	_ "github.com/sardonyx-ml/sardonyx/onnx/imagecodec" // WebP for ImageDecoder
 )
 
 func main() {
