@@ -10,8 +10,12 @@ import (
 // loop is https://onnx.ai/onnx/operators/onnx__Loop.html. The inputs are M, cond and the carried values; the body takes
 // the iteration number, the condition and the carried values, and returns the condition, the carried values and the
 // scan outputs.
+//
+// Exporters declare the iteration number and the condition as scalars or as vectors of one element; the body gets what it
+// declares.
 type loop struct {
 	bodyIn, bodyOut int
+	iter, cond      tensor.Shape
 }
 
 func newLoop(a *ops.Attrs) (ops.Op, error) {
@@ -26,7 +30,15 @@ func newLoop(a *ops.Attrs) (ops.Op, error) {
 	if a.Outputs > len(g.Outputs)-1 {
 		a.Errorf("%d outputs of a loop whose body has %d", a.Outputs, len(g.Outputs))
 	}
-	return loop{len(g.Inputs), len(g.Outputs)}, a.Done()
+	return loop{len(g.Inputs), len(g.Outputs), declared(g, 0), declared(g, 1)}, a.Done()
+}
+
+// declared is the shape of a body's input of one element: [1] if it is declared as a vector, else [].
+func declared(g *ops.GraphAttr, i int) tensor.Shape {
+	if i < len(g.InputTypes) && g.InputTypes[i].Ranked && len(g.InputTypes[i].Dims) == 1 {
+		return tensor.Shape{1}
+	}
+	return tensor.Shape{}
 }
 
 // carried is the number of loop-carried values; scans of scan outputs.
@@ -40,17 +52,14 @@ const maxRounds = 4
 func (op loop) Infer(c *ops.Infer) error {
 	n := op.carried()
 	in := make([]ops.Info, 2+n)
-	in[0].Type = tensor.TensorType(tensor.Int64)
-	in[1].Type = tensor.TensorType(tensor.Bool)
-	if c.Has(1) {
-		in[1].Type = c.In[1].Type
-	}
+	in[0].Type = tensor.TensorType(tensor.Int64, tensor.Dims(op.iter...)...)
+	in[1].Type = tensor.TensorType(tensor.Bool, tensor.Dims(op.cond...)...)
 	for i := range n {
 		if c.Has(2 + i) {
 			in[2+i].Type = c.In[2+i].Type
 		}
 	}
-	out, err := inferCarried(c, in, 1, 0, 1+n)
+	out, err := inferCarried(c, in, 2, 1, n)
 	if err != nil {
 		return err
 	}
@@ -129,11 +138,10 @@ func (op loop) Run(c *ops.Ctx) error {
 		return err
 	}
 	n := op.carried()
-	state := make([]tensor.Value, 1+n) // the condition first
-	state[0] = tensor.Scalar(cond)
+	state := make([]tensor.Value, n)
 	for i := range state {
-		if c.Has(1 + i) {
-			state[i] = c.In[1+i]
+		if c.Has(2 + i) {
+			state[i] = c.In[2+i]
 		}
 	}
 	stacks := make([]stack, op.scans())
@@ -144,7 +152,7 @@ func (op loop) Run(c *ops.Ctx) error {
 		if err := c.Err(); err != nil {
 			return err
 		}
-		in := append([]tensor.Value{tensor.Scalar(int64(iter))}, state...)
+		in := append([]tensor.Value{tensor.Of(op.iter, []int64{int64(iter)}), tensor.Of(op.cond, []bool{cond})}, state...)
 		out, err := c.RunGraph("body", in)
 		if err != nil {
 			return fmt.Errorf("iteration %d: %w", iter, err)
@@ -152,7 +160,7 @@ func (op loop) Run(c *ops.Ctx) error {
 		if cond, err = loopFlag(out[0]); err != nil {
 			return fmt.Errorf("iteration %d: %w", iter, err)
 		}
-		copy(state, out[:1+n])
+		copy(state, out[1:1+n])
 		for i := range stacks {
 			if !c.Wants(n + i) {
 				continue
@@ -162,7 +170,7 @@ func (op loop) Run(c *ops.Ctx) error {
 			}
 		}
 	}
-	return op.finish(c, state[1:], stacks)
+	return op.finish(c, state, stacks)
 }
 
 // start reads M and cond; trips is -1 without a limit.
