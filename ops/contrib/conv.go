@@ -87,7 +87,7 @@ func (o fusedConv) Run(c *ops.Ctx) error {
 	}
 	y, ok := out[0].(*tensor.Tensor)
 	if !ok {
-		return fmt.Errorf("Conv returned no tensor")
+		return fmt.Errorf("no tensor from the convolution")
 	}
 	c.SetOut(0, y)
 	z := c.Tensor(3)
@@ -98,7 +98,7 @@ func (o fusedConv) Run(c *ops.Ctx) error {
 		return fmt.Errorf("epilogue of %v: %w", y.DType(), ops.ErrUnsupported)
 	}
 	if z != nil && (z.DType() != y.DType() || !z.Shape().Equal(y.Shape())) {
-		return fmt.Errorf("Z is %v, the convolution's result %v", z, y)
+		return fmt.Errorf("input Z is %v, the convolution's result %v", z, y)
 	}
 	dst := y.Float32()
 	c.Parallel(len(dst), ops.Grain(8), func(lo, hi int) {

@@ -127,7 +127,7 @@ func (o matMulNBits) weights(c *ops.Ctx) (*blockQuant, error) {
 	q.zeroBytes = (q.blocks*o.bits + 7) / 8
 	b := c.Tensor(1)
 	if b.DType() != tensor.Uint8 || b.Len() != o.n*q.rowBytes {
-		return nil, fmt.Errorf("B is %v for %d rows of %d bytes", b, o.n, q.rowBytes)
+		return nil, fmt.Errorf("input B is %v for %d rows of %d bytes", b, o.n, q.rowBytes)
 	}
 	q.data = tensor.Slice[uint8](b)
 	var err error
@@ -197,7 +197,7 @@ func (o matMulNBits) Run(c *ops.Ctx) error {
 func multiply(c *ops.Ctx, a []float32, k, n int, block gemm.BlockFunc[float32], bias []float32) error {
 	s := c.Tensor(0).Shape()
 	if len(s) == 0 || s[len(s)-1] != k {
-		return fmt.Errorf("A has shape %v, not %d columns", s, k)
+		return fmt.Errorf("input A has shape %v, not %d columns", s, k)
 	}
 	shape := s.Clone()
 	shape[len(s)-1] = n
@@ -284,7 +284,7 @@ func (o matMulBnb4) Infer(c *ops.Infer) error {
 func (o matMulBnb4) Run(c *ops.Ctx) error {
 	b := c.Tensor(1)
 	if b.DType() != tensor.Uint8 || b.Len() != (o.n*o.k+1)/2 {
-		return fmt.Errorf("B is %v for %d numbers", b, o.n*o.k)
+		return fmt.Errorf("input B is %v for %d numbers", b, o.n*o.k)
 	}
 	scale, err := vectorOf(c, 2, (o.n*o.k+o.block-1)/o.block, "absmax")
 	if err != nil {

@@ -121,7 +121,7 @@ func zeros(c *ops.Ctx, i int) ([]int32, error) {
 // qproduct is a batched product of 8-bit matrices that ends in float32: (A-za)·(B-zb)·as·bs + bias, where zb and bs hold
 // one element, one per column, or one per column and matrix of B.
 type qproduct struct {
-	a, b           *tensor.Tensor // a nil: qa holds its data
+	b              *tensor.Tensor
 	qa             bytesMat
 	shapeA         tensor.Shape
 	aScale         float32
@@ -377,7 +377,7 @@ func addInt32(t *tensor.Tensor, acc []int32, m, n int) error {
 	}
 	s := t.Shape()
 	if full, err := s.Broadcast(tensor.Shape{m, n}); err != nil || !full.Equal(tensor.Shape{m, n}) {
-		return fmt.Errorf("C has shape %v for a result of shape [%d %d]", s, m, n)
+		return fmt.Errorf("input C has shape %v for a result of shape [%d %d]", s, m, n)
 	}
 	rowStep, colStep := 0, 0
 	if len(s) > 0 && s[len(s)-1] != 1 {
