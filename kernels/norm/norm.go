@@ -67,16 +67,17 @@ func AffineRow[T Float](y, x, m, a, b []T) {
 }
 
 // Layer sets y = (x-mean)/√(variance+eps)·scale + bias for one row and returns the mean and 1/√(variance+eps). bias may be nil;
-// scale and bias are as long as x.
+// scale and bias are as long as x. The mean is rounded to T before it is subtracted, as other runtimes do: for values far
+// from zero what it loses there can be seen in the result.
 func Layer[T Float](y, x, scale, bias []T, eps T) (mean, inv T) {
-	mean, rest, variance := Moments(x)
-	inv = T(1 / math.Sqrt(float64(variance+eps)))
+	mean, _, variance := Moments(x)
+	inv = T(1 / math.Sqrt(float64(variance)+float64(eps)))
 	y, scale = y[:len(x)], scale[:len(x)]
 	f, ok := any(y).([]float32)
 	switch {
-	case !ok || math.Abs(float64(rest*inv)) > 0x1p-20: // the rest of the mean can be seen in the result
+	case !ok:
 		for i, v := range x {
-			y[i] = (v - mean - rest) * inv * scale[i]
+			y[i] = (v - mean) * inv * scale[i]
 		}
 		for i, b := range bias {
 			y[i] += b
