@@ -31,7 +31,7 @@ var layers = []layer{
 	{"onnx/text", []string{"onnx", "onnx/tensor", "onnx/onnxpb", "onnx/schema/"}, []string{protobuf}},
 	{"onnx/conformance", []string{"onnx", "onnx/tensor", "onnx/onnxpb"}, []string{protobuf}},
 	{"onnx/tokenizer", nil, nil},
-	{"onnx/onnxgo", []string{"onnx", "onnx/", "graph", "graph/"},
+	{"onnx/onnxgo", []string{"onnx", "onnx/", "graph", "graph/", "ops", "ops/"},
 		[]string{protobuf, gonum, "github.com/owulveryck/onnx-go", "gorgonia.org/", "go4.org/"}},
 	{"onnx", []string{"onnx/tensor", "onnx/onnxpb", "onnx/schema/"}, []string{protobuf, xsys}},
 	{"kernels/", []string{"kernels/"}, []string{xsys}},

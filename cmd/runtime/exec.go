@@ -159,7 +159,7 @@ func (j *execJob) one(ctx context.Context, set *feed.Set, bar *progress.Bar) err
 		if len(j.sets) > 1 {
 			path = filepath.Join(path, set.Name)
 		}
-		if err := result.Write(path, outs); err != nil {
+		if err := result.Write(path, outs, j.out); err != nil {
 			return err
 		}
 	}

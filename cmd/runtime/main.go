@@ -83,7 +83,7 @@ func newRoot(parsed *bool) *cobra.Command {
 		Args:             cobra.NoArgs,
 		RunE:             func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(execCommand(), benchCommand(), conformanceCommand(), opsCommand(), versionCommand())
+	root.AddCommand(execCommand(), inspectCommand(), benchCommand(), conformanceCommand(), opsCommand(), versionCommand())
 	return root
 }
 

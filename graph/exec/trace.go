@@ -70,7 +70,7 @@ type traceEvent struct {
 	Name string         `json:"name"`
 	Cat  string         `json:"cat"`
 	Ph   string         `json:"ph"`
-	Ts   float64        `json:"ts"`
+	TS   float64        `json:"ts"`
 	Dur  float64        `json:"dur"`
 	Pid  int            `json:"pid"`
 	Tid  int            `json:"tid"`
@@ -93,7 +93,7 @@ func (p *Profile) WriteTrace(w io.Writer) error {
 		if name == "" {
 			name = e.Node.OpType
 		}
-		events[i] = traceEvent{Name: name, Cat: opName(e.Node), Ph: "X", Pid: 1, Tid: 1, Ts: micros(e.Start.Sub(zero)), Dur: micros(e.Duration),
+		events[i] = traceEvent{Name: name, Cat: opName(e.Node), Ph: "X", Pid: 1, Tid: 1, TS: micros(e.Start.Sub(zero)), Dur: micros(e.Duration),
 			Args: map[string]any{"op": opName(e.Node), "inputs": fmt.Sprint(e.Inputs), "outputs": fmt.Sprint(e.Outputs)}}
 	}
 	return json.NewEncoder(w).Encode(map[string]any{"traceEvents": events, "displayTimeUnit": "ms"})

@@ -72,10 +72,11 @@ type loader struct {
 
 // Sets resolves the given --input flags for a model with these inputs.
 func Sets(m *onnx.Model, ports []exec.Port, specs []string, opts Options) ([]Set, error) {
-	l := &loader{model: m, ports: ports, opts: opts, types: map[string]tensor.Type{}}
-	if err := l.bindDims(); err != nil {
+	types, err := Bind(ports, opts.Dims)
+	if err != nil {
 		return nil, err
 	}
+	l := &loader{model: m, ports: ports, opts: opts, types: types}
 	for _, s := range specs {
 		if err := l.spec(s); err != nil {
 			return nil, err

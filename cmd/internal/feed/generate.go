@@ -28,42 +28,43 @@ func generator(s string) (name string, seed uint64, ok bool) {
 	return name, seed, true
 }
 
-// bindDims puts the given dimensions into the declared types.
-func (l *loader) bindDims() error {
+// Bind returns the declared types of inputs with the given sizes of dimensions put in.
+func Bind(ports []exec.Port, dims map[string]int) (map[string]tensor.Type, error) {
+	types := map[string]tensor.Type{}
 	used := map[string]bool{}
 	lookup := func(sym string) (int, bool) {
-		n, ok := l.opts.Dims[sym]
+		n, ok := dims[sym]
 		if ok {
 			used[sym] = true
 		}
 		return n, ok
 	}
-	for _, p := range l.ports {
+	for _, p := range ports {
 		t := p.Type
 		if t.Kind == tensor.KindTensor && t.Ranked {
-			dims := make([]tensor.Dim, len(t.Dims))
+			bound := make([]tensor.Dim, len(t.Dims))
 			for i, d := range t.Dims {
-				dims[i] = d.Eval(lookup)
+				bound[i] = d.Eval(lookup)
 				if n, ok := lookup(p.Name + "." + strconv.Itoa(i)); ok {
-					if have, known := dims[i].Int(); known && have != n {
-						return usagef("--dim %s.%d=%d: the model has %d there", p.Name, i, n, have)
+					if have, known := bound[i].Int(); known && have != n {
+						return nil, usagef("--dim %s.%d=%d: the model has %d there", p.Name, i, n, have)
 					}
-					dims[i] = tensor.Int(n)
+					bound[i] = tensor.Int(n)
 				}
 			}
-			t = t.WithDims(dims...)
+			t = t.WithDims(bound...)
 		}
-		l.types[p.Name] = t
+		types[p.Name] = t
 	}
-	for sym, n := range l.opts.Dims {
+	for sym, n := range dims {
 		if n < 0 {
-			return usagef("--dim %s=%d is negative", sym, n)
+			return nil, usagef("--dim %s=%d is negative", sym, n)
 		}
 		if !used[sym] {
-			return usagef("--dim %s: the model has no such dimension; it has %s", sym, symbols(l.ports))
+			return nil, usagef("--dim %s: the model has no such dimension; it has %s", sym, symbols(ports))
 		}
 	}
-	return nil
+	return types, nil
 }
 
 func symbols(ports []exec.Port) string {

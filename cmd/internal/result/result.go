@@ -25,12 +25,12 @@ type Output struct {
 	Value tensor.Value
 }
 
-// Write stores outputs: path is an .npz or .json file, - for JSON on standard output, or a folder, which gets an
+// Write stores outputs: path is an .npz or .json file, - for JSON on stdout, or a folder, which gets an
 // output_N.pb for each.
-func Write(path string, outs []Output) error {
+func Write(path string, outs []Output, stdout io.Writer) error {
 	switch {
 	case path == "-":
-		return writeJSON(os.Stdout, outs)
+		return writeJSON(stdout, outs)
 	case strings.HasSuffix(path, ".json"):
 		return create(path, func(w io.Writer) error { return writeJSON(w, outs) })
 	case strings.HasSuffix(path, ".npz"):
