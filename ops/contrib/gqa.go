@@ -25,6 +25,7 @@ type gqa struct {
 	interleaved    bool
 	smooth         bool
 	window         int
+	evict          bool // the state holds about a window of keys
 	qkOutput       int
 	normEps        float64
 	kQuant, vQuant string
@@ -43,8 +44,8 @@ func newGQA(a *ops.Attrs) (ops.Op, error) {
 	if !o.causal && o.window > 0 {
 		a.Errorf("local_window_size %d without causal", o.window)
 	}
-	if a.Bool("sliding_window_cache", false) {
-		return nil, fmt.Errorf("sliding_window_cache: %w", ops.ErrUnsupported)
+	if o.evict = a.Bool("sliding_window_cache", false); o.evict && o.window <= 0 {
+		a.Errorf("sliding_window_cache without local_window_size")
 	}
 	return o, a.Done()
 }
@@ -118,14 +119,6 @@ func groups(c *ops.Ctx, heads, kvHeads int) (q, k, v source, err error) {
 	return q, k, v, nil
 }
 
-// groupState is what a run of gqa computes with.
-type groupState struct {
-	headSet
-	pasts, lens []int // for each batch entry: keys of the past, and all keys
-	total       int   // capacity of the state
-	maxLen      int
-}
-
 // Run implements ops.Op.
 func (o gqa) Run(c *ops.Ctx) error {
 	q, k, v, err := groups(c, o.heads, o.kvHeads)
@@ -135,6 +128,11 @@ func (o gqa) Run(c *ops.Ctx) error {
 	s := groupState{headSet: headSet{batch: c.Tensor(0).Dim(0), heads: o.heads, kvHeads: o.kvHeads, seq: q.rows, newKeys: q.rows, size: q.size, vSize: q.size}}
 	if err := s.lengths(c, c.Tensor(5), 1, 6); err != nil {
 		return err
+	}
+	if o.evict {
+		if err := s.slide(c.Tensor(3), o.window); err != nil {
+			return err
+		}
 	}
 	if q.Array, err = o.prepare(c, &s, q, o.heads, 14); err != nil {
 		return err
@@ -150,44 +148,6 @@ func (o gqa) Run(c *ops.Ctx) error {
 		return err
 	}
 	return o.attend(c, &s)
-}
-
-// lengths reads the number of keys of each batch entry (less add in the tensor) and the largest of them in input total.
-// Everything is new when that is the length of the sequence.
-func (s *groupState) lengths(c *ops.Ctx, lens *tensor.Tensor, add, total int) error {
-	n, err := lens.Ints()
-	if err != nil {
-		return err
-	}
-	if len(n) != s.batch {
-		return fmt.Errorf("lengths of shape %v for batch %d", lens.Shape(), s.batch)
-	}
-	if s.maxLen, err = intScalar(c, total, "total_sequence_length", 0); err != nil {
-		return err
-	}
-	rows := 0
-	s.total = s.maxLen
-	if past := c.Tensor(3); past != nil {
-		if past.Rank() != 4 {
-			return fmt.Errorf("past_key has shape %v", past.Shape())
-		}
-		s.total, rows = max(s.total, past.Dim(2)), past.Dim(2)
-	}
-	if s.maxLen < 0 || s.maxLen > rows+s.seq {
-		return fmt.Errorf("total_sequence_length %d with a past of %d and a sequence of %d", s.maxLen, rows, s.seq)
-	}
-	first := s.maxLen == s.seq
-	s.lens, s.pasts = make([]int, s.batch), make([]int, s.batch)
-	for b := range n {
-		s.lens[b] = n[b] + add
-		if !first {
-			s.pasts[b] = s.lens[b] - s.seq
-		}
-		if s.lens[b] < 0 || s.lens[b] > s.maxLen || s.pasts[b] < 0 || s.pasts[b]+s.seq > s.total {
-			return fmt.Errorf("%d keys of batch entry %d with a sequence of %d and total_sequence_length %d", s.lens[b], b, s.seq, s.maxLen)
-		}
-	}
-	return nil
 }
 
 // prepare normalizes and rotates the rows of x, which has as many heads; the norm's weights are input norm.
@@ -233,7 +193,7 @@ func (o gqa) prepare(c *ops.Ctx, s *groupState, x source, heads, norm int) (atte
 // positions returns the rotary position of each row: given, or counted from the past on. When everything is new, a given
 // position is that of the first token.
 func (s *groupState) positions(ids *tensor.Tensor, limit int) (func(b, r int) int, error) {
-	if ids != nil && s.maxLen == s.seq && ids.Len() > 1 {
+	if ids != nil && s.first && ids.Len() > 1 {
 		first, err := ids.Ints()
 		if err != nil {
 			return nil, err
@@ -244,59 +204,11 @@ func (s *groupState) positions(ids *tensor.Tensor, limit int) (func(b, r int) in
 		return positions(ids, s.batch, s.seq, limit)
 	}
 	for b, n := range s.pasts {
-		if n+s.seq > limit {
+		if n += s.evicted[b]; n+s.seq > limit {
 			return nil, fmt.Errorf("position %d of batch entry %d is not in caches of %d rows", n+s.seq-1, b, limit)
 		}
 	}
-	return func(b, r int) int { return s.pasts[b] + r }, nil
-}
-
-// state appends the new rows of x to the past in the given input and writes the whole to an output: for each batch entry
-// behind its own past.
-func (o gqa) state(c *ops.Ctx, s *groupState, input, output int, x attention.Array[float32], quant string) (attention.Array[float32], error) {
-	past := c.Tensor(input)
-	shape := tensor.Shape{s.batch, s.kvHeads, s.total, s.size}
-	if _, err := shape.CheckSize(); err != nil {
-		return x, err
-	}
-	if quant != "NONE" {
-		return o.quantizedState(c, s, input, output, x)
-	}
-	var p []float32
-	if past != nil {
-		if past.DType() != tensor.Float32 || past.Rank() != 4 || past.Dim(2) > s.total ||
-			!past.Shape().Equal(tensor.Shape{s.batch, s.kvHeads, past.Dim(2), s.size}) {
-			return x, fmt.Errorf("past is %v for batch %d and %d heads of size %d", past, s.batch, s.kvHeads, s.size)
-		}
-		p = past.Float32()
-	}
-	t, err := c.New(output, tensor.Float32, shape)
-	if err != nil {
-		return x, err
-	}
-	return s.joinEach(c, t.Float32(), p, x), nil
-}
-
-// joinEach is join with a past of its own length for each batch entry. What lies behind the keys is 0.
-func (s *groupState) joinEach(c *ops.Ctx, dst, past []float32, x attention.Array[float32]) attention.Array[float32] {
-	size, total, heads := s.size, s.total, s.batch*s.kvHeads
-	rows := 0
-	if heads*size > 0 {
-		rows = len(past) / heads / size
-	}
-	c.Parallel(heads, ops.Grain(total*size), func(lo, hi int) {
-		for n := lo; n < hi; n++ {
-			b, head := n/s.kvHeads, n%s.kvHeads
-			d := dst[n*total*size : (n+1)*total*size]
-			kept := copy(d[:s.pasts[b]*size], past[n*rows*size:(n+1)*rows*size])
-			clear(d[kept:])
-			for r := range s.newKeys {
-				at := b*x.Batch + head*x.Head + r*x.Row
-				copy(d[(s.pasts[b]+r)*size:], x.Data[at:at+size])
-			}
-		}
-	})
-	return attention.Contiguous(dst, s.kvHeads, total, size)
+	return func(b, r int) int { return s.evicted[b] + s.pasts[b] + r }, nil
 }
 
 // attend writes outputs 0 and 3.
@@ -310,8 +222,13 @@ func (o gqa) attend(c *ops.Ctx, s *groupState) error {
 		}
 	}
 	var err error
-	if args.Bias, err = scoreBias(c, c.Tensor(10), attention.Broadcast[float32]{}, s.batch, s.heads, s.seq, s.maxLen); err != nil {
+	if args.Bias, err = scoreBias(c, c.Tensor(10), attention.Broadcast[float32]{}, s.batch, s.heads, s.seq, s.longest); err != nil {
 		return err
+	}
+	if o.evict {
+		if args.Bias, err = s.residentBias(c, args.Bias); err != nil {
+			return err
+		}
 	}
 	if args.Sink, err = vectorOf(c, 11, s.heads, "head_sink"); err != nil {
 		return err

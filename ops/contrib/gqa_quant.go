@@ -3,7 +3,6 @@ package contrib
 import (
 	"fmt"
 
-	"github.com/sardonyx-ml/sardonyx/kernels/attention"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
@@ -76,46 +75,4 @@ func (k cacheCodec) encode(dst []uint8, src []float32, head int) {
 			dst[i] = uint8(tensor.ToF8E4M3FN(v, true))
 		}
 	}
-}
-
-// quantizedState is state for a past of 8- or 4-bit codes: the new rows are encoded behind it, and attention reads the
-// decoded whole. The scales of outputs 1 and 2 are inputs 12 and 13.
-func (o gqa) quantizedState(c *ops.Ctx, s *groupState, input, output int, x attention.Array[float32]) (attention.Array[float32], error) {
-	past := c.Tensor(input)
-	if past == nil {
-		return x, fmt.Errorf("a quantized state needs a past, which may be empty")
-	}
-	k, err := o.newCacheCodec(past, c.Tensor(11+output), s.kvHeads, s.size)
-	if err != nil {
-		return x, err
-	}
-	n := k.bytes()
-	if past.Rank() != 4 || !past.Shape().Equal(tensor.Shape{s.batch, s.kvHeads, past.Dim(2), n}) || past.Dim(2) > s.total {
-		return x, fmt.Errorf("past has shape %v for batch %d and %d heads of size %d", past.Shape(), s.batch, s.kvHeads, s.size)
-	}
-	out, err := c.New(output, past.DType(), tensor.Shape{s.batch, s.kvHeads, s.total, n})
-	if err != nil {
-		return x, err
-	}
-	buf, err := ops.Scratch[float32](c, s.batch*s.kvHeads*s.total*s.size)
-	if err != nil {
-		return x, err
-	}
-	rows, src, dst := past.Dim(2), tensor.Slice[uint8](past), tensor.Slice[uint8](out)
-	c.Parallel(s.batch*s.kvHeads, ops.Grain(s.total*s.size*4), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			b, head := i/s.kvHeads, i%s.kvHeads
-			d := dst[i*s.total*n : (i+1)*s.total*n]
-			kept := copy(d[:s.pasts[b]*n], src[i*rows*n:(i+1)*rows*n])
-			clear(d[kept:])
-			for r := range s.newKeys {
-				at := b*x.Batch + head*x.Head + r*x.Row
-				k.encode(d[(s.pasts[b]+r)*n:(s.pasts[b]+r+1)*n], x.Data[at:at+s.size], head)
-			}
-			for r := range s.total {
-				k.decode(buf[(i*s.total+r)*s.size:(i*s.total+r+1)*s.size], d[r*n:(r+1)*n], head)
-			}
-		}
-	})
-	return attention.Contiguous(buf, s.kvHeads, s.total, s.size), nil
 }

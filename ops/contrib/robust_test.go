@@ -86,7 +86,6 @@ func TestBadAttributes(t *testing.T) {
 	}{
 		{"Attention", nil}, {"Attention", opstest.Attrs{"num_heads": -1}}, {"Attention", opstest.Attrs{"num_heads": 2, "qkv_hidden_sizes": []int{8, 4, 4}}},
 		{"MultiHeadAttention", opstest.Attrs{"num_heads": 0}}, {"GroupQueryAttention", opstest.Attrs{"num_heads": 3, "kv_num_heads": 2}},
-		{"GroupQueryAttention", opstest.Attrs{"num_heads": 4, "kv_num_heads": 2, "sliding_window_cache": 1}},
 		{"SparseAttention", opstest.Attrs{"num_heads": 4, "kv_num_heads": 2}}, {"RotaryEmbedding", opstest.Attrs{"rotary_embedding_dim": 4}},
 		{"MatMulNBits", opstest.Attrs{"K": 16, "N": 4, "block_size": 15}}, {"MatMulNBits", opstest.Attrs{"K": 16, "N": 4, "block_size": 16, "bits": 3}},
 		{"MatMulBnb4", opstest.Attrs{"K": 16, "N": 4, "block_size": 16, "quant_type": 2}}, {"GatherBlockQuantized", opstest.Attrs{"bits": 5}},

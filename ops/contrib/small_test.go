@@ -270,3 +270,88 @@ func TestMoELayers(t *testing.T) {
 	}
 	opstest.Equal(t, got, want, 1e-5, 1e-6)
 }
+
+// A state with room for little more than a window gives what a state of all keys gives, in steps of any length.
+func TestSlidingWindowCache(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const steps, size, window, room = 12, 8, 3, 4
+	q, k, v := random(r, 1, steps, 2*size), random(r, 1, steps, size), random(r, 1, steps, size)
+	cos, sin, bias := random(r, steps, size/2), random(r, steps, size/2), random(r, 1, 2, steps, steps)
+	attrs := opstest.Attrs{"num_heads": 2, "kv_num_heads": 1, "local_window_size": window, "do_rotary": 1}
+	call := ms("GroupQueryAttention", attrs)
+	call.Outputs = 3
+	n := func(v int) tensor.Value { return tensor.Vector(int32(v)) }
+	all, err := opstest.Run(t, call, q, k, v, nil, nil, n(steps-1), n(steps), cos, sin, nil, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, keys := all[0].(*tensor.Tensor), all[1].(*tensor.Tensor)
+	attrs["sliding_window_cache"] = 1
+	rows := func(x *tensor.Tensor, from, to int) tensor.Value {
+		return tensor.Of(tensor.Shape{1, to - from, x.Dim(2)}, x.Float32()[from*x.Dim(2):to*x.Dim(2)])
+	}
+	for _, lengths := range [][]int{{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {5, 1, 1, 3, 2}, {12}, {3, 9}} {
+		pk, pv := tensor.Value(tensor.New(tensor.Float32, 1, 1, room, size)), tensor.Value(tensor.New(tensor.Float32, 1, 1, room, size))
+		at := 0
+		for _, s := range lengths {
+			part := tensor.New(tensor.Float32, 1, 2, s, at+s)
+			for i := range 2 * s {
+				copy(part.Float32()[i*(at+s):(i+1)*(at+s)], bias.Float32()[(i/s*steps+at+i%s)*steps:])
+			}
+			out, err := opstest.Run(t, call, rows(q, at, at+s), rows(k, at, at+s), rows(v, at, at+s), pk, pv, n(at+s-1), n(at+s), cos, sin, nil, part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opstest.Equal(t, out[0].(*tensor.Tensor), rows(want, at, at+s).(*tensor.Tensor), 1e-4, 1e-6)
+			at += s
+			pk, pv = out[1], out[2]
+			resident := at
+			if at > room {
+				resident = at - 2*((at-room+1)/2)
+			}
+			opstest.Equal(t, tensor.Of(tensor.Shape{resident * size}, pk.(*tensor.Tensor).Float32()[:resident*size]),
+				tensor.Of(tensor.Shape{resident * size}, keys.Float32()[(at-resident)*size:at*size]), 1e-6, 0)
+		}
+	}
+}
+
+// Four-bit and scaled states hold the new keys rounded, and are read back.
+func TestQuantizedState(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	q, k, v := random(r, 1, 2, 32), random(r, 1, 2, 16), random(r, 1, 2, 16)
+	n := func(v int) tensor.Value { return tensor.Vector(int32(v)) }
+	attrs := opstest.Attrs{"num_heads": 4, "kv_num_heads": 2}
+	call := ms("GroupQueryAttention", attrs)
+	call.Outputs = 3
+	plain, err := opstest.Run(t, call, q, k, v, nil, nil, n(1), n(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := tensor.New(tensor.Float32, 1, 2, 1, 8)
+	for i := range scale.Float32() {
+		scale.Float32()[i] = 1. / 7
+	}
+	for _, c := range []struct {
+		d    tensor.DType
+		bits int
+		cols int
+		tol  float64
+	}{{tensor.Uint8, 4, 4, 0.15}, {tensor.Int8, 8, 8, 0.15}, {tensor.Float8E4M3FN, 8, 8, 0.08}} {
+		for k, v := range map[string]any{"k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL", "kv_cache_bit_width": c.bits} {
+			attrs[k] = v
+		}
+		empty := tensor.New(c.d, 1, 2, 0, c.cols)
+		out, err := opstest.Run(t, call, q, k, v, empty, empty, n(1), n(2), nil, nil, nil, nil, nil, scale, scale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opstest.Equal(t, out[0].(*tensor.Tensor), plain[0].(*tensor.Tensor), 0, c.tol)
+		codes := out[1].(*tensor.Tensor)
+		if codes.DType() != c.d || !codes.Shape().Equal(tensor.Shape{1, 2, 2, c.cols}) {
+			t.Errorf("state is %v", codes)
+		}
+		if first := plain[1].(*tensor.Tensor).Float32()[0]; c.bits == 4 && codes.Bytes()[0]&15 != byte(math.RoundToEven(float64(first)*7)+8) {
+			t.Errorf("first code of %v is %d", first, codes.Bytes()[0]&15)
+		}
+	}
+}
