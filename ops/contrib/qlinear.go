@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
 )
 
 func init() {
 	ops.Register(
-		plainOp("QLinearAdd", simple(inferBinary, qlinearBinary(func(a, b float32) float32 { return a + b }))),
-		plainOp("QLinearMul", simple(inferBinary, qlinearBinary(func(a, b float32) float32 { return a * b }))),
+		plainOp("QLinearAdd", simple(inferBinary, qlinearBinary(vec.Add[float32]))),
+		plainOp("QLinearMul", simple(inferBinary, qlinearBinary(vec.Mul[float32]))),
 		plainOp("QLinearSigmoid", simple(same, qlinearUnary(func(v float32) float32 {
 			return float32(1 / (1 + math.Exp(-float64(v))))
 		}))),
@@ -70,6 +71,11 @@ func (q affine) encode(v float32) uint8 {
 	return uint8(saturate(v/q.scale, q.zero, lo, hi))
 }
 
+// encodeRow sets q to x as bytes.
+func (q affine) encodeRow(dst []uint8, x []float32) {
+	quantizeRow(dst, x, q.scale, q.zero, q.dtype == tensor.Int8)
+}
+
 // recode returns, for each byte of q, the byte of r that stands for f of its value.
 func recode(q, r affine, f func(float32) float32) *[256]uint8 {
 	var t [256]uint8
@@ -124,7 +130,7 @@ func inferBinary(c *ops.Infer) error {
 }
 
 // qlinearBinary: inputs A, A_scale, A_zero_point?, B, B_scale, B_zero_point?, C_scale, C_zero_point?.
-func qlinearBinary(f func(a, b float32) float32) func(*ops.Ctx) error {
+func qlinearBinary(f func(y, a, b []float32)) func(*ops.Ctx) error {
 	return func(c *ops.Ctx) error {
 		a, b := c.Tensor(0), c.Tensor(3)
 		d := a.DType()
@@ -150,12 +156,15 @@ func qlinearBinary(f func(a, b float32) float32) func(*ops.Ctx) error {
 		x, w := tensor.Slice[uint8](a), tensor.Slice[uint8](b)
 		ia, ib := newWalk(a.Shape(), shape), newWalk(b.Shape(), shape)
 		rows, n := len(y)/max(ia.n, 1), ia.n
-		c.Parallel(rows, ops.Grain(8*n), func(lo, hi int) {
+		c.Parallel(rows, ops.Grain(4*n), func(lo, hi int) {
+			buf := make([]float32, 2*n)
 			for r := lo; r < hi; r++ {
 				pa, pb := ia.row(r), ib.row(r)
 				for i := range n {
-					y[r*n+i] = q[2].encode(f(ta[x[pa+i*ia.step]], tb[w[pb+i*ib.step]]))
+					buf[i], buf[n+i] = ta[x[pa+i*ia.step]], tb[w[pb+i*ib.step]]
 				}
+				f(buf[:n], buf[:n], buf[n:])
+				q[2].encodeRow(y[r*n:(r+1)*n], buf[:n])
 			}
 		})
 		return nil
@@ -231,15 +240,16 @@ func (o qlinearSoftmax) run(c *ops.Ctx) error {
 	}
 	src, dst, table := tensor.Slice[uint8](x), tensor.Slice[uint8](out), qx.decode()
 	c.Parallel(outer*inner, ops.Grain(20*n), func(lo, hi int) {
-		row := make([]float32, n)
+		row, q := make([]float32, n), make([]uint8, n)
 		for r := lo; r < hi; r++ {
 			at := r/inner*n*inner + r%inner
 			for i := range row {
 				row[i] = table[src[at+i*inner]]
 			}
 			softmaxRow(row)
-			for i, v := range row {
-				dst[at+i*inner] = qy.encode(v)
+			qy.encodeRow(q, row)
+			for i, v := range q {
+				dst[at+i*inner] = v
 			}
 		}
 	})
@@ -325,9 +335,7 @@ func recoder(c *ops.Ctx, i int, qy affine) (func(dst []uint8, at int), error) {
 	if x.DType() == tensor.Float32 {
 		v := x.Float32()
 		return func(dst []uint8, at int) {
-			for k := range dst {
-				dst[k] = qy.encode(v[at+k])
-			}
+			qy.encodeRow(dst, v[at:at+len(dst)])
 		}, nil
 	}
 	q, err := affineAt(c, i+1, x.DType())

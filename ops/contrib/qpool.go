@@ -102,8 +102,7 @@ func (o qfloat) Run(c *ops.Ctx) error {
 }
 
 func quantizeAll(c *ops.Ctx, q []uint8, x []float32, a affine) {
-	lo8, hi8 := range8(a.dtype)
-	c.Parallel(len(q), ops.Grain(4), func(lo, hi int) { quantizeRow(q[lo:hi], x[lo:hi], a.scale, a.zero, lo8, hi8) })
+	c.Parallel(len(q), ops.Grain(4), func(lo, hi int) { a.encodeRow(q[lo:hi], x[lo:hi]) })
 }
 
 func newQLinearAveragePool(a *ops.Attrs) (ops.Op, error) {

@@ -57,14 +57,15 @@ func dynamicRange(x []float32) (scale float32, zero int32) {
 	return scale, int32(math.RoundToEven(float64(min(max(-lo/scale, 0), 255))))
 }
 
-// quantizeRow sets q = x/scale + zero, rounded half to even, saturated to [lo, hi].
-func quantizeRow(q []uint8, x []float32, scale float32, zero, lo, hi int32) {
-	if lo == 0 {
-		vec.Quantize(q, x, scale, float32(zero), float32(lo), float32(hi))
+// quantizeRow sets q = x/scale + zero, rounded half to even, saturated to the range of int8 if signed, else of uint8.
+func quantizeRow(q []uint8, x []float32, scale float32, zero int32, signed bool) {
+	if !signed {
+		vec.Quantize(q, x, scale, float32(zero), 0, 255)
 		return
 	}
-	for i, v := range x {
-		q[i] = uint8(saturate(v/scale, zero, lo, hi))
+	vec.Quantize(q, x, scale, float32(zero+128), 0, 255)
+	for i := range q {
+		q[i] ^= 0x80
 	}
 }
 
@@ -97,7 +98,7 @@ func quantizeDynamic(c *ops.Ctx, x []float32) (q bytesMat, scale float32, err er
 	if err != nil {
 		return q, 0, err
 	}
-	c.Parallel(len(x), ops.Grain(4), func(lo, hi int) { quantizeRow(buf[lo:hi], x[lo:hi], scale, zero, 0, 255) })
+	c.Parallel(len(x), ops.Grain(4), func(lo, hi int) { quantizeRow(buf[lo:hi], x[lo:hi], scale, zero, false) })
 	return bytesMat{data: buf, zero: []int32{zero}}, scale, nil
 }
 
