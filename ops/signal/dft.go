@@ -146,6 +146,10 @@ func (op dft) Run(c *ops.Ctx) error {
 	t := transform{n: n, in: s[axis], out: shape[axis], inner: s[axis+1 : len(s)-1].Size(), inParts: s[len(s)-1], outParts: shape[len(s)-1], dft: op}
 	switch x.DType() {
 	case tensor.Float32:
+		if single := t.single(); single != nil {
+			runSingle(c, t, single, y.Float32(), x.Float32(), s[:axis].Size())
+			break
+		}
 		runDFT(c, t, y.Float32(), x.Float32(), s[:axis].Size())
 	case tensor.Float64:
 		runDFT(c, t, y.Float64(), x.Float64(), s[:axis].Size())
