@@ -355,3 +355,61 @@ func TestQuantizedState(t *testing.T) {
 		}
 	}
 }
+
+func TestMurmurHash3(t *testing.T) {
+	in := tensor.Strings(tensor.Shape{3}, []string{"", "foo", "hello world"})
+	opstest.Equal(t, opstest.Run1(t, ms("MurmurHash3", nil), in), tensor.Vector[uint32](0, 0xf6a5c420, 0x5e928f0f), 0, 0)
+	opstest.Equal(t, opstest.Run1(t, ms("MurmurHash3", opstest.Attrs{"positive": 0}), tensor.Vector[int32](3, 4)), tensor.Vector[int32](847579505, 1889779975), 0, 0)
+}
+
+func TestCDist(t *testing.T) {
+	a, b := tensor.Of(tensor.Shape{2, 2}, []float64{0, 0, 3, 4}), tensor.Of(tensor.Shape{1, 2}, []float64{0, 0})
+	opstest.Equal(t, opstest.Run1(t, ms("CDist", nil), a, b), tensor.Of(tensor.Shape{2, 1}, []float64{0, 25}), 0, 0)
+	opstest.Equal(t, opstest.Run1(t, ms("CDist", opstest.Attrs{"metric": "euclidean"}), a, b), tensor.Of(tensor.Shape{2, 1}, []float64{0, 5}), 0, 0)
+	if _, err := opstest.New(ms("CDist", opstest.Attrs{"metric": "yule"})); err == nil {
+		t.Error("unknown metric is taken")
+	}
+}
+
+// Both layouts agree; each group of a channel-first tensor has mean 0 and variance 1.
+func TestGroupNorm(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	first, last := random(r, 2, 4, 2, 3), tensor.New(tensor.Float32, 2, 2, 3, 4)
+	for i := range first.Float32() {
+		n, c, p := i/24, i/6%4, i%6
+		last.Float32()[n*24+p*4+c] = first.Float32()[i]
+	}
+	ones, zeros := tensor.Vector[float32](1, 1, 1, 1), tensor.Vector[float32](0, 0, 0, 0)
+	y := opstest.Run1(t, ms("GroupNorm", opstest.Attrs{"groups": 2, "activation": 0, "channels_last": 0}), first, ones, zeros)
+	for g := range 4 {
+		sum, squares := 0.0, 0.0
+		for _, v := range y.Float32()[g*12 : (g+1)*12] {
+			sum += float64(v)
+			squares += float64(v * v)
+		}
+		if math.Abs(sum) > 1e-4 || math.Abs(squares-12) > 1e-2 {
+			t.Errorf("group %d has sum %v and squares %v", g, sum, squares)
+		}
+	}
+	skip, bias := random(r, 2, 4), random(r, 4)
+	var outs [2][]tensor.Value
+	for l, x := range []*tensor.Tensor{first, last} {
+		call := ms("SkipGroupNorm", opstest.Attrs{"groups": 2, "activation": 1, "channels_last": l})
+		call.Outputs = 2
+		var err error
+		if outs[l], err = opstest.Run(t, call, x, bias, skip.Rows(0, 1).Reshaped(tensor.Shape{4}), skip, bias); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k := range 2 {
+		a, b := outs[0][k].(*tensor.Tensor), outs[1][k].(*tensor.Tensor)
+		for i, v := range a.Float32() {
+			if w := b.Float32()[i/24*24+i%6*4+i/6%4]; math.Abs(float64(v-w)) > 1e-5 {
+				t.Errorf("output %d element %d: %v and %v", k, i, v, w)
+			}
+		}
+	}
+	if got, want := outs[0][1].(*tensor.Tensor).Float32()[0], first.Float32()[0]+skip.Float32()[0]+bias.Float32()[0]; math.Abs(float64(got-want)) > 1e-6 {
+		t.Errorf("sum is %v, want %v", got, want)
+	}
+}
