@@ -10,6 +10,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 	"github.com/sardonyx-ml/sardonyx/ops"
+	"github.com/sardonyx-ml/sardonyx/ops/image/jp2"
 	"github.com/sardonyx-ml/sardonyx/ops/image/jpeg"
 	"github.com/sardonyx-ml/sardonyx/ops/image/raster"
 )
@@ -21,6 +22,8 @@ func init() {
 	RegisterDecoder("bmp", "BM", raster.DecodeBMP)
 	RegisterDecoder("tiff", "II*\x00", raster.DecodeTIFF)
 	RegisterDecoder("tiff", "MM\x00*", raster.DecodeTIFF)
+	RegisterDecoder("jpeg2000", "\x00\x00\x00\x0cjP  \r\n\x87\n", jp2.Decode)
+	RegisterDecoder("jpeg2000", "\xff\x4f\xff\x51", jp2.Decode)
 	for _, magic := range []string{"P1", "P2", "P3", "P4", "P5", "P6"} {
 		RegisterDecoder("pnm", magic, raster.DecodePNM)
 	}
