@@ -33,6 +33,7 @@ var layers = []layer{
 	{"onnx/tokenizer", nil, nil},
 	{"onnx/onnxgo", []string{"onnx", "onnx/", "graph", "graph/", "ops", "ops/"},
 		[]string{protobuf, gonum, "github.com/owulveryck/onnx-go", "gorgonia.org/", "go4.org/"}},
+	{"onnx/imagecodec", []string{"ops/"}, []string{"golang.org/x/image/"}},
 	{"onnx", []string{"onnx/tensor", "onnx/onnxpb", "onnx/schema/"}, []string{protobuf, xsys}},
 	{"kernels/", []string{"kernels/"}, []string{xsys}},
 	{"ops/all", []string{"ops/"}, nil},
