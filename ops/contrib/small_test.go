@@ -413,3 +413,43 @@ func TestGroupNorm(t *testing.T) {
 		t.Errorf("sum is %v, want %v", got, want)
 	}
 }
+
+// With scales for each column, a bidirectional layer's halves are what layers of one direction give.
+func TestDynamicQuantizeLSTMDirections(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	const steps, batch, input, hidden = 4, 2, 3, 2
+	bytes := func(shape ...int) *tensor.Tensor {
+		x := tensor.New(tensor.Uint8, shape...)
+		for i := range x.Bytes() {
+			x.Bytes()[i] = byte(r.Uint32())
+		}
+		return x
+	}
+	scale := func() *tensor.Tensor {
+		x := random(r, 2, 4*hidden)
+		for i := range x.Float32() {
+			x.Float32()[i] = 0.01 + 0.001*x.Float32()[i]
+		}
+		return x
+	}
+	x, w, u, b, p := random(r, steps, batch, input), bytes(2, input, 4*hidden), bytes(2, hidden, 4*hidden), random(r, 2, 8*hidden), random(r, 2, 3*hidden)
+	ws, wz, us, uz := scale(), bytes(2, 4*hidden), scale(), bytes(2, 4*hidden)
+	lens := tensor.Vector[int32](4, 2)
+	call := ms("DynamicQuantizeLSTM", opstest.Attrs{"hidden_size": hidden, "direction": "bidirectional"})
+	call.Outputs = 3
+	both, err := opstest.Run(t, call, x, w, u, b, lens, nil, nil, p, ws, wz, us, uz)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d, name := range []string{"forward", "reverse"} {
+		call.Attrs["direction"] = name
+		one := func(t *tensor.Tensor) tensor.Value { return t.Rows(d, d+1) }
+		out, err := opstest.Run(t, call, x, one(w), one(u), one(b), lens, nil, nil, one(p), one(ws), one(wz), one(us), one(uz))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := 1; k < 3; k++ {
+			opstest.Equal(t, out[k].(*tensor.Tensor), both[k].(*tensor.Tensor).Rows(d, d+1), 0, 0)
+		}
+	}
+}

@@ -150,7 +150,6 @@ for t in (u8, i8):
     case("QLinearGlobalAveragePool", [t(2, 3, 4, 5), s32(0.0317), z(), s32(0.02), z()])
     case("QLinearGlobalAveragePool", [t(2, 4, 5, 3), s32(0.0317), z(), s32(0.02), z()], channels_last=1)
 case("DynamicQuantizeLSTM", [f(3, 2, 4), i8(1, 4, 12), i8(1, 3, 12), f(1, 24), None, f(1, 2, 3), f(1, 2, 3), None, s32([0.01]), i8(1), s32([0.02]), i8(1)], 3, hidden_size=3)
-case("DynamicQuantizeLSTM", [f(3, 2, 4), u8(2, 4, 12), u8(2, 3, 12), None, i32(3, 2), None, None, f(2, 9), f(2, 12, lo=.01, hi=.02), u8(2, 12), f(2, 12, lo=.01, hi=.02), u8(2, 12)], 3, const=(1, 2, 9, 11), hidden_size=3, direction="bidirectional")
 
 # weights
 for bits, k, n, block in ((4, 32, 3, 16), (4, 40, 3, 32), (8, 32, 3, 16), (2, 32, 3, 16), (4, 64, 5, 32)):
