@@ -29,11 +29,13 @@ func (p *Pool) Threads() int {
 type loop struct {
 	body     func(lo, hi int)
 	n, grain int
-	next     atomic.Int64 // first index not yet handed out
-	left     atomic.Int64 // participants still inside
-	done     chan struct{}
+	next     atomic.Int64  // first index not yet handed out
+	left     atomic.Int64  // participants still inside
+	done     chan struct{} // one message when the last participant leaves after the caller
 	panicked atomic.Pointer[any]
 }
+
+var loops = sync.Pool{New: func() any { return &loop{done: make(chan struct{}, 1)} }}
 
 // For calls body over disjoint ranges that cover [0, n). Each range but the last holds grain indices, or a multiple of
 // grain when everything runs on one goroutine; grain ≤ 0 means 1. A panic in body is re-raised in the caller after
@@ -50,46 +52,65 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 		return
 	}
 	start()
-	l := &loop{body: body, n: n, grain: grain, done: make(chan struct{}, 1)}
+	l := loops.Get().(*loop)
+	l.body, l.n, l.grain = body, n, grain
+	l.next.Store(0)
 	l.left.Store(1)
+	l.panicked.Store(nil)
 	for range helpers {
 		l.left.Add(1)
 		select {
 		case queue <- l:
 			continue
-		default:
+		default: // everybody is busy
 		}
 		l.left.Add(-1)
 		break
 	}
 	l.work()
 	if l.left.Add(-1) > 0 {
-		l.steal()
-		<-l.done
+		l.wait()
 	}
-	if v := l.panicked.Load(); v != nil {
+	v := l.panicked.Load()
+	l.body = nil
+	loops.Put(l) // every participant has left: nobody else holds it
+	if v != nil {
 		panic(*v)
 	}
 }
 
-// steal takes this loop's entries that no worker has picked up yet back out of the queue, so that the caller does not
-// wait for workers that are busy elsewhere.
-func (l *loop) steal() {
-	for {
+// spins is how often a goroutine looks for a change before it sleeps: some ten microseconds, about what waking it costs.
+const spins = 400
+
+// pause lets a few dozen cycles pass.
+func pause() {
+	for range 50 {
+		hint.Load()
+	}
+}
+
+var hint atomic.Int32
+
+// wait returns when every participant has left. It first takes this loop's entries that no worker has picked up out of the
+// queue, so that the caller does not wait for workers that are busy elsewhere.
+func (l *loop) wait() {
+	for l.left.Load() > 0 {
 		select {
 		case m := <-queue:
 			m.work()
 			m.leave()
-			if m == l {
-				continue
-			}
+			continue
 		default:
-			return
 		}
-		if l.left.Load() == 0 {
-			return
+		for range spins {
+			if l.left.Load() == 0 {
+				break
+			}
+			pause()
 		}
+		break
 	}
+	<-l.done
 }
 
 func (l *loop) leave() {
@@ -124,11 +145,25 @@ func start() {
 	once.Do(func() {
 		for range max(runtime.NumCPU()-1, 1) {
 			go func() {
-				for l := range queue {
+				for {
+					l := next()
 					l.work()
 					l.leave()
 				}
 			}()
 		}
 	})
+}
+
+// next waits for a loop to take part in, for a moment awake and then asleep: regions of one run follow each other closely.
+func next() *loop {
+	for range spins {
+		select {
+		case l := <-queue:
+			return l
+		default:
+			pause()
+		}
+	}
+	return <-queue
 }
