@@ -24,6 +24,7 @@ type conformanceFlags struct {
 	filter, csv string
 	timeout     time.Duration
 	threads     int
+	opt         optimizeFlags
 }
 
 func conformanceCommand() *cobra.Command {
@@ -45,6 +46,7 @@ func conformanceCommand() *cobra.Command {
 	c.Flags().StringVar(&f.csv, "csv", "", "write name, status, seconds and reason of each case to this `FILE`")
 	c.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest time for one case")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads for one case (0: one per processor)")
+	f.opt.add(c)
 	return c
 }
 
@@ -91,6 +93,10 @@ func runConformance(ctx context.Context, paths []string, f conformanceFlags, out
 	if len(cases) == 0 {
 		return fmt.Errorf("no case matches %q", f.filter)
 	}
+	optimize, err := f.opt.option()
+	if err != nil {
+		return err
+	}
 	t := &tally{out: out, rows: [][]string{{"name", "status", "seconds", "reason"}}}
 	bar := progress.New(len(cases), "cases")
 	defer bar.Done()
@@ -98,7 +104,7 @@ func runConformance(ctx context.Context, paths []string, f conformanceFlags, out
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		res := c.Check(ctx, sessionRuntime(f.threads), f.timeout)
+		res := c.Check(ctx, sessionRuntime(exec.Threads(f.threads), optimize), f.timeout)
 		if res.Err != nil || len(res.Random) > 0 {
 			bar.Clear()
 		}
@@ -127,9 +133,9 @@ func writeCSV(path string, rows [][]string) error {
 }
 
 // sessionRuntime runs conformance cases on sessions.
-func sessionRuntime(threads int) conformance.Runtime {
+func sessionRuntime(opts ...exec.Option) conformance.Runtime {
 	return func(m *onnx.Model) (conformance.Run, error) {
-		s, err := exec.New(m, exec.Threads(threads))
+		s, err := exec.New(m, opts...)
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ type sessionFlags struct {
 	outputs []string
 	threads int
 	memory  string
+	opt     optimizeFlags
 }
 
 func (f *sessionFlags) add(c *cobra.Command) {
@@ -40,6 +41,7 @@ func (f *sessionFlags) add(c *cobra.Command) {
 	fs.StringSliceVar(&f.outputs, "outputs", nil, "`NAMES` of the outputs wanted (default: all)")
 	fs.IntVar(&f.threads, "threads", 0, "threads (0: one per processor)")
 	fs.StringVar(&f.memory, "memory-limit", "", "limit on the memory of intermediate results, such as 512MB or 2GiB")
+	f.opt.add(c)
 }
 
 // open loads the model and makes a session.
@@ -48,11 +50,15 @@ func (f *sessionFlags) open(path string) (*onnx.Model, *exec.Session, error) {
 	if err != nil {
 		return nil, nil, usagef("--memory-limit: %w", err)
 	}
+	optimize, err := f.opt.option()
+	if err != nil {
+		return nil, nil, err
+	}
 	m, err := onnx.Load(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := exec.New(m, exec.Threads(f.threads), exec.MemoryLimit(limit))
+	s, err := exec.New(m, exec.Threads(f.threads), exec.MemoryLimit(limit), optimize)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), m.Close())
 	}

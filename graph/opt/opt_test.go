@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,9 +26,9 @@ const header = `<ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
 
 // session makes a session from a graph in the textual syntax; initializers of float type that are written without a value
 // cannot be, so constants are given in full or made by nodes that fold.
-func session(t *testing.T, src string, o opt.Options) *exec.Session {
+func session(t *testing.T, head, src string, o opt.Options) *exec.Session {
 	t.Helper()
-	p, err := text.Parse(header + src)
+	p, err := text.Parse(head + src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +42,19 @@ func session(t *testing.T, src string, o opt.Options) *exec.Session {
 // rewrites checks that the rules fire as often as want says, no others do, and that the numbers stay the same.
 func rewrites(t *testing.T, src string, want map[string]int) {
 	t.Helper()
-	plain := session(t, src, opt.Options{Level: opt.Off})
-	fast := session(t, src, opt.Options{Level: opt.All, Check: true})
+	compare(t, header, src, want)
+}
+
+// withOpset is rewrites in another opset.
+func withOpset(t *testing.T, opset int, src string, want map[string]int) {
+	t.Helper()
+	compare(t, strings.Replace(header, "21", strconv.Itoa(opset), 1), src, want)
+}
+
+func compare(t *testing.T, head, src string, want map[string]int) {
+	t.Helper()
+	plain := session(t, head, src, opt.Options{Level: opt.Off})
+	fast := session(t, head, src, opt.Options{Level: opt.All, Check: true})
 	if got := fast.OptStats().Applied; !maps.Equal(got, want) {
 		t.Errorf("applied %v, want %v (refused: %v)\n%s", got, want, fast.OptStats().Refused, src)
 	}
@@ -115,7 +127,7 @@ func TestBatchNorm(t *testing.T) {
 		w = Constant <value = float[2,2] {0.5, 2.0, -1.0, 3.0}> ()
 		` + params
 	rewrites(t, matmul+`c = MatMul (x, w)
-		y = BatchNormalization (c, s, b, m, v) }`, map[string]int{"matmul-batchnorm": 1})
+		y = BatchNormalization (c, s, b, m, v) }`, map[string]int{"matmul-batchnorm": 1, "matmul-bias": 1})
 	rewrites(t, `g (float[2,2] x) => (float[2,2] y) {
 		w = Constant <value = float[2,2] {0.5, 2.0, -1.0, 3.0}> ()
 		`+params+`c = MatMul (x, w)

@@ -42,7 +42,12 @@ var passes = []Pass{
 	{Name: "fold", Level: Basic, After: "infer", Run: func(g *graph.Graph, _ *Stats) error { g.Fold(); return nil }},
 	// Scales fold into constant weights before anything else takes the weights.
 	{Name: "batchnorm", Level: All, After: "fold", Run: rewrite(batchNormRules...)},
-	{Name: "dead", Level: Basic, After: "batchnorm", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
+	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
+	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules)...)},
+	// From here on the graph has internal operators.
+	{Name: "products", Level: All, After: "activations", Run: rewrite(productRules...)},
+	{Name: "residuals", Level: All, After: "products", Run: rewrite(skipNormRules...)},
+	{Name: "dead", Level: Basic, After: "residuals", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
 }
 
 func init() {

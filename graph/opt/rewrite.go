@@ -11,6 +11,9 @@ import (
 type Rule struct {
 	Name  string
 	Match Pattern
+	// Also names nodes of the pattern whose first output may have readers outside the match. Build gives these readers
+	// another value through Rewrite.Replace, if the node has any.
+	Also []string
 	// Build appends what replaces the match to b's graph and returns the value for the pattern's root. It returns nil to
 	// refuse, with the reason in b.Refuse.
 	Build func(b *Rewrite, m *Match) *graph.Value
@@ -20,7 +23,21 @@ type Rule struct {
 type Rewrite struct {
 	*graph.Builder
 	refused string
+	also    []substitution
+	u       *users
 }
+
+type substitution struct{ old, new *graph.Value }
+
+// Replace makes readers of old outside the match read v. old is the first output of a node that the rule's Also names, and the
+// replacement must not depend on these readers.
+func (r *Rewrite) Replace(old, v *graph.Value) { r.also = append(r.also, substitution{old, v}) }
+
+// Readers returns how many inputs of nodes and outputs of graphs read v.
+func (r *Rewrite) Readers(v *graph.Value) int { return len(r.u.nodes[v]) + r.u.outputs[v] }
+
+// IsOutput reports whether v is an output of some graph.
+func (r *Rewrite) IsOutput(v *graph.Value) bool { return r.u.outputs[v] > 0 }
 
 // Refuse records why a match is left alone and returns nil.
 func (r *Rewrite) Refuse(reason string) *graph.Value {
@@ -123,7 +140,7 @@ func try(g *graph.Graph, u *users, n *graph.Node, r Rule, stats *Stats) (bool, e
 			continue
 		}
 		m := &Match{Root: n, values: map[string]*graph.Value{}, nodes: map[string]*graph.Node{}}
-		if !r.Match.match(m, root, func() bool { return u.closed(g, m, root) }) {
+		if !r.Match.match(m, root, func() bool { return u.closed(g, m, root, r.Also) }) {
 			continue
 		}
 		return replace(g, u, m, root, r, stats)
@@ -142,13 +159,16 @@ func count(vs []*graph.Value, v *graph.Value) int {
 }
 
 // closed reports whether nobody outside the match needs what is inside it, and all of it belongs to one graph.
-func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value) bool {
+func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value, also []string) bool {
+	exempt := func(o *graph.Value) bool {
+		return o == root || o.Out == 0 && slices.ContainsFunc(also, func(name string) bool { return m.nodes[name] == o.Node })
+	}
 	for _, n := range m.inner {
 		if u.owner[n] != g {
 			return false
 		}
 		for _, o := range n.Outputs {
-			if o == nil || o == root {
+			if o == nil || exempt(o) {
 				continue
 			}
 			if u.outputs[o] > 0 {
@@ -167,7 +187,7 @@ func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value) bool {
 func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stats *Stats) (bool, error) {
 	at := slices.Index(g.Nodes, m.Root)
 	rest := g.Nodes[at:]
-	b := &Rewrite{Builder: graph.NewBuilder(g, root.Name)}
+	b := &Rewrite{Builder: graph.NewBuilder(g, root.Name), u: u}
 	b.Opset = g.Opsets[""]
 	g.Nodes = slices.Clone(g.Nodes[:at])
 	v := r.Build(b, m)
@@ -189,6 +209,9 @@ func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stat
 		u.add(g, n)
 	}
 	substitute(g, u, root, v)
+	for _, s := range b.also {
+		substitute(g, u, s.old, s.new)
+	}
 	for _, n := range rest {
 		if slices.Contains(m.inner, n) {
 			u.remove(n)
@@ -203,8 +226,55 @@ func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stat
 		}
 		return false
 	})
+	if len(b.also) > 0 {
+		g.Nodes = ordered(g.Nodes)
+	}
 	stats.Applied[r.Name]++
 	return true, nil
+}
+
+// ordered sorts nodes such that each follows those whose outputs it reads, and otherwise keeps their order.
+func ordered(nodes []*graph.Node) []*graph.Node {
+	const waiting, done = 1, 2
+	state := make(map[*graph.Node]int, len(nodes))
+	for _, n := range nodes {
+		state[n] = waiting
+	}
+	out := make([]*graph.Node, 0, len(nodes))
+	var visit func(n *graph.Node)
+	visit = func(n *graph.Node) {
+		if state[n] != waiting {
+			return
+		}
+		state[n] = done
+		reads(n, func(v *graph.Value) {
+			if v.Node != nil {
+				visit(v.Node)
+			}
+		})
+		out = append(out, n)
+	}
+	for _, n := range nodes {
+		visit(n)
+	}
+	return out
+}
+
+// reads calls f with every value that a node or its subgraphs read.
+func reads(n *graph.Node, f func(*graph.Value)) {
+	for _, v := range n.Inputs {
+		if v != nil {
+			f(v)
+		}
+	}
+	for _, sub := range n.Subgraphs {
+		for _, m := range sub.Nodes {
+			reads(m, f)
+		}
+		for _, v := range sub.Outputs {
+			f(v)
+		}
+	}
 }
 
 // substitute makes every reader of old read v, which takes over old's name if it has been made for it.
