@@ -1,33 +1,25 @@
 package conv
 
-import (
-	"unsafe"
-
-	"github.com/sardonyx-ml/sardonyx/kernels/gemm"
-)
-
-func asInt8(b []uint8) []int8 {
-	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
-}
+import "github.com/sardonyx-ml/sardonyx/kernels/gemm"
 
 // Columns returns the matrix of windows of one group of an image x, (InC, In…): row (c, kernel position), column output
-// position. Elements are converted and have zero subtracted; in the padding they are 0.
-func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
+// position. In the padding, elements are pad.
+func Columns[T gemm.Number](g *Geometry, x []T, pad T) gemm.BlockFunc[T] {
 	if len(g.In) <= 2 {
-		return columns2D(g, x, zero)
+		return columns2D(g, x, pad)
 	}
-	return func(dst []D, nr, k0, kc, j0, nc int) {
+	return func(dst []T, nr, k0, kc, j0, nc int) {
 		step := rowLen / nr * nr
 		c := newCursor(g, j0)
 		start := c
-		var row [rowLen]D
+		var row [rowLen]T
 		var tap tap
 		tap.seek(g, k0)
 		for p := range kc {
 			c = start
 			for j := 0; j < nc; j += step {
 				n := min(step, nc-j)
-				fill(&c, g, &tap, row[:n], x, zero)
+				fill(&c, g, &tap, row[:n], x, pad)
 				scatter(dst[p*nr:], row[:], nr, kc, j, n)
 			}
 			tap.next(g)
@@ -39,13 +31,13 @@ func Columns[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
 const rowLen = 256
 
 // scatter writes columns [j, j+n) of one row to panels of nr columns, kc rows each, and clears the rest of the last one.
-func scatter[D gemm.Number](dst, row []D, nr, kc, j, n int) {
+func scatter[T gemm.Number](dst, row []T, nr, kc, j, n int) {
 	if end := (n + nr - 1) / nr * nr; n < end {
 		clear(row[n:end])
 	}
 	if nr == 4 {
 		for q := 0; q < n; q += 4 {
-			*(*[4]D)(dst[(j+q)*kc:]) = *(*[4]D)(row[q:])
+			*(*[4]T)(dst[(j+q)*kc:]) = *(*[4]T)(row[q:])
 		}
 		return
 	}
@@ -115,7 +107,7 @@ func (c *cursor) axes(g *Geometry) []int {
 }
 
 // fill gathers the tap's values for the output positions from c on and moves c behind them.
-func fill[D, S gemm.Number](c *cursor, g *Geometry, t *tap, row []D, x []S, zero D) {
+func fill[T gemm.Number](c *cursor, g *Geometry, t *tap, row, x []T, pad T) {
 	at := c.axes(g)
 	last := len(at) - 1
 	stride, width := g.Stride[last], g.In[last]
@@ -129,9 +121,9 @@ func fill[D, S gemm.Number](c *cursor, g *Geometry, t *tap, row []D, x []S, zero
 			base = base*g.In[d] + i
 		}
 		if inside {
-			gather(row[:n], x[base*width:(base+1)*width], at[last]*stride+shift, stride, zero)
+			gather(row[:n], x[base*width:(base+1)*width], at[last]*stride+shift, stride, pad)
 		} else {
-			clear(row[:n])
+			set(row[:n], pad)
 		}
 		row = row[n:]
 		at[last] += n
@@ -142,22 +134,32 @@ func fill[D, S gemm.Number](c *cursor, g *Geometry, t *tap, row []D, x []S, zero
 	}
 }
 
-// gather sets row[i] to line[from+i·stride] - zero, or to 0 outside the line.
-func gather[D, S gemm.Number](row []D, line []S, from, stride int, zero D) {
+// gather sets row[i] to line[from+i·stride], or to pad outside the line.
+func gather[T gemm.Number](row, line []T, from, stride int, pad T) {
 	lo, hi := overlap(len(row), len(line), from, stride)
-	clear(row[:lo])
-	clear(row[hi:])
+	set(row[:lo], pad)
+	set(row[hi:], pad)
 	row = row[lo:hi]
 	if len(row) == 0 {
 		return
 	}
 	line = line[from+lo*stride:]
 	if stride == 1 {
-		convert(row, line, zero)
+		copy(row, line)
 		return
 	}
 	for i := range row {
-		row[i] = D(line[i*stride]) - zero
+		row[i] = line[i*stride]
+	}
+}
+
+func set[T gemm.Number](row []T, v T) {
+	if v == 0 {
+		clear(row)
+		return
+	}
+	for i := range row {
+		row[i] = v
 	}
 }
 

@@ -25,15 +25,15 @@ func segments(out []segment, g *Geometry, j, n int) []segment {
 }
 
 // columns2D is Columns for one or two axes.
-func columns2D[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
+func columns2D[T gemm.Number](g *Geometry, x []T, pad T) gemm.BlockFunc[T] {
 	last := len(g.In) - 1
 	height, width, stride := 1, g.In[last], g.Stride[last]
 	kh, kw, dh, dw := 1, g.Kernel[last], 0, g.Dilate[last]
 	if last == 1 {
 		height, kh, dh = g.In[0], g.Kernel[0], g.Dilate[0]
 	}
-	return func(dst []D, nr, k0, kc, j0, nc int) {
-		var row [rowLen]D
+	return func(dst []T, nr, k0, kc, j0, nc int) {
+		var row [rowLen]T
 		var buf [64]segment
 		step := rowLen / nr * nr
 		for j := 0; j < nc; j += step {
@@ -48,27 +48,15 @@ func columns2D[D, S gemm.Number](g *Geometry, x []S, zero D) gemm.BlockFunc[D] {
 					line, col := s.line+dy, s.col+dx
 					switch {
 					case uint(line) >= uint(height):
-						clear(row[s.at : s.at+s.n])
+						set(row[s.at:s.at+s.n], pad)
 					case stride == 1 && col >= 0 && col+s.n <= width:
-						convert(row[s.at:s.at+s.n], image[line*width+col:], zero)
+						copy(row[s.at:s.at+s.n], image[line*width+col:])
 					default:
-						gather(row[s.at:s.at+s.n], image[line*width:][:width], col, stride, zero)
+						gather(row[s.at:s.at+s.n], image[line*width:][:width], col, stride, pad)
 					}
 				}
 				scatter(dst[p*nr:], row[:], nr, kc, j, n)
 			}
 		}
-	}
-}
-
-// convert sets dst[i] to src[i] - zero.
-func convert[D, S gemm.Number](dst []D, src []S, zero D) {
-	src = src[:len(dst)]
-	if same, ok := any(src).([]D); ok && zero == 0 {
-		copy(dst, same)
-		return
-	}
-	for i, v := range src {
-		dst[i] = D(v) - zero
 	}
 }

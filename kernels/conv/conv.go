@@ -50,7 +50,7 @@ func Forward[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epi
 	if point {
 		args.B = gemm.RowMajor[T](nil, out, false)
 	} else {
-		args.BlockB = Columns[T, T](g, nil, 0)
+		args.BlockB = Columns[T](g, nil, 0)
 	}
 	gemm.Batch(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Args[T]) {
 		group := i % g.Groups
@@ -66,28 +66,49 @@ func Forward[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epi
 	})
 }
 
-// Int8 sets y, (Batch, Groups·OutC, Out…), to the convolution of 8-bit integers: x, whose zero point is xZero, with w,
-// whose zero points are wZero: none, one, or one per output channel. Padding has the value 0 after the zero point's
-// subtraction.
-func Int8(pool *parallel.Pool, g *Geometry, y []int32, x []uint8, xSigned bool, xZero int32, w []uint8, wSigned bool, wZero []int32) {
+// Int8 sets y, (Batch, Groups·OutC, Out…), to the convolution of 8-bit integers: x, whose zero point is xZero, with w, whose
+// zero points are wZero: none, one, or one per output channel. Padding has the value 0 after the zero point's subtraction.
+// packed, if not nil, is what PackInt8 made of w.
+func Int8(pool *parallel.Pool, g *Geometry, y []int32, x []uint8, xSigned bool, xZero int32, w []uint8, wSigned bool, wZero []int32, packed []*gemm.Int8Rows) {
 	in, out, k := Volume(g.In), Volume(g.Out), g.InC*Volume(g.Kernel)
-	args := &gemm.Int8Args{M: g.OutC, N: out, K: k, LDC: out, A: gemm.Int8Operand{Signed: wSigned, Row: k, Col: 1, Zero: wZero}}
-	var signed []int8
-	if xSigned {
-		signed = asInt8(x)
+	args := &gemm.Int8Args{M: g.OutC, N: out, K: k, LDC: out, A: gemm.Int8Operand{Signed: wSigned, Row: k, Col: 1, Zero: wZero},
+		B: gemm.Int8Operand{Signed: xSigned, Row: out, Col: 1, Zero: []int32{xZero}}}
+	point := g.pointwise()
+	if !point {
+		args.BlockB = byteColumns(g, nil, 0)
 	}
 	gemm.BatchInt8(pool, g.Batch*g.Groups, args, func(i int, a *gemm.Int8Args) {
 		group := i % g.Groups
-		a.C, a.A.Data = y[i*g.OutC*out:], w[group*g.OutC*k:]
+		a.C = y[i*g.OutC*out:]
+		if packed != nil {
+			a.PackedA = packed[group]
+		} else {
+			a.A.Data = w[group*g.OutC*k:]
+		}
 		if len(wZero) > 1 {
 			a.A.Zero = wZero[group*g.OutC : (group+1)*g.OutC]
 		}
-		if xSigned {
-			a.BlockB = Columns[float32](g, signed[i*g.InC*in:(i+1)*g.InC*in], float32(xZero))
+		if image := x[i*g.InC*in : (i+1)*g.InC*in]; point {
+			a.B.Data = image
 		} else {
-			a.BlockB = Columns[float32](g, x[i*g.InC*in:(i+1)*g.InC*in], float32(xZero))
+			a.BlockB = byteColumns(g, image, uint8(xZero))
 		}
 	})
+}
+
+// PackInt8 arranges the weights of each of groups for Int8: outC×k 8-bit integers.
+func PackInt8(w []uint8, signed bool, groups, outC, k int) []*gemm.Int8Rows {
+	packed := make([]*gemm.Int8Rows, groups)
+	for i := range packed {
+		packed[i] = gemm.PackInt8Rows(gemm.Int8Operand{Data: w[i*outC*k:], Signed: signed, Row: k, Col: 1}, outC, k)
+	}
+	return packed
+}
+
+// byteColumns is Columns in rows.
+func byteColumns(g *Geometry, x []uint8, pad uint8) func(dst []uint8, ld, k0, kc, j0, nc int) {
+	columns := Columns(g, x, pad)
+	return func(dst []uint8, ld, k0, kc, j0, nc int) { columns(dst, ld, k0, kc, j0, nc) }
 }
 
 // pointwise reports whether the columns of windows are the image itself.

@@ -134,9 +134,11 @@ func TestInt8(t *testing.T) {
 			eachTap(&g, func(yi, xi, wi, co, _ int) {
 				want[yi] += (value(x[xi], signedX) - 3) * (value(w[wi], signedW) - zero[co%len(zero)])
 			})
-			Int8(nil, &g, y, x, signedX, 3, w, signedW, zero)
-			if !slices.Equal(y, want) {
-				t.Fatalf("%s variant %d: got %v, want %v", name, v, y, want)
+			for _, packed := range [][]*gemm.Int8Rows{nil, PackInt8(w, signedW, g.Groups, g.OutC, g.InC*Volume(g.Kernel))} {
+				Int8(nil, &g, y, x, signedX, 3, w, signedW, zero, packed)
+				if !slices.Equal(y, want) {
+					t.Fatalf("%s variant %d: got %v, want %v", name, v, y, want)
+				}
 			}
 		}
 	}

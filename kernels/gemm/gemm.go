@@ -50,7 +50,6 @@ type Args[T Number] struct {
 	PackedA, PackedB *Packed[T]
 	// BlockB, if set, makes up the blocks of B. It is called concurrently.
 	BlockB BlockFunc[T]
-	blockA BlockFunc[T] // likewise, of A transposed
 
 	Acc   bool        // add to what C holds; Alpha must be unset then
 	Alpha T           // 0 stands for 1
@@ -58,8 +57,7 @@ type Args[T Number] struct {
 	Beta  T           // scales Bias; 0 stands for 1
 	Act   func(x []T) // applied in place to each piece of a finished row
 
-	swapped bool    // computed as the transposed product
-	ints    []int32 // replaces C: each block's sums are integers and are added as such
+	swapped bool // computed as the transposed product
 }
 
 const (
@@ -172,7 +170,7 @@ func (g *Args[T]) direct() bool {
 
 // plain reports whether both operands are matrices in memory.
 func (g *Args[T]) plain() bool {
-	return g.PackedA == nil && g.PackedB == nil && g.BlockB == nil && g.blockA == nil
+	return g.PackedA == nil && g.PackedB == nil && g.BlockB == nil
 }
 
 // tile computes m rows from i0 and n columns from j0 of C.
@@ -182,7 +180,7 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 		g.clear(i0, m, j0, n)
 	case g.direct():
 		g.tileDirect(w, i0, m, j0, n)
-	case g.M <= skinny[T]() && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.blockA == nil && g.A.Col == 1:
+	case g.M <= skinny[T]() && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.A.Col == 1:
 		g.tileRows(w, i0, m, j0, n)
 	default:
 		g.tilePacked(w, i0, m, j0, n)
@@ -193,11 +191,7 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 // clear computes a tile of a product of no rows and columns.
 func (g *Args[T]) clear(i0, m, j0, n int) {
 	for i := i0; i < i0+m && !g.Acc; i++ {
-		if g.ints != nil {
-			clear(g.ints[i*g.LDC+j0:][:n])
-		} else {
-			clear(g.C[i*g.LDC+j0:][:n])
-		}
+		clear(g.C[i*g.LDC+j0:][:n])
 	}
 }
 
@@ -231,15 +225,7 @@ func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 					}
 					a = w.a[i*kc:][:kc*kern.mr]
 				}
-				at := (i0+i)*g.LDC + j0 + j
-				if g.ints == nil {
-					kern.run(g.C[at:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
-					continue
-				}
-				kern.run(w.d[:], kern.nr, a, b, kc, mr, nr, false, w.c[:])
-				for r := range mr {
-					addInts(g.ints[at+r*g.LDC:][:nr], w.d[r*kern.nr:][:nr], add)
-				}
+				kern.run(g.C[(i0+i)*g.LDC+j0+j:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
 			}
 		}
 	}
@@ -255,19 +241,6 @@ func addRow[T Number](c, x []T, add bool) {
 	}
 }
 
-// addInts adds sums that are integers.
-func addInts[T Number](c []int32, x []T, add bool) {
-	if !add {
-		for i, v := range x {
-			c[i] = int32(v)
-		}
-		return
-	}
-	for i, v := range x {
-		c[i] += int32(v)
-	}
-}
-
 func (g *Args[T]) packB(w *work[T], nr, k0, kc, j0, n int) {
 	if g.BlockB != nil {
 		g.BlockB(w.b[:roundUp(n, nr)*kc], nr, k0, kc, j0, n)
@@ -277,10 +250,6 @@ func (g *Args[T]) packB(w *work[T], nr, k0, kc, j0, n int) {
 }
 
 func (g *Args[T]) packA(w *work[T], mr, k0, kc, i0, m int) {
-	if g.blockA != nil {
-		g.blockA(w.a[:roundUp(m, mr)*kc], mr, k0, kc, i0, m)
-		return
-	}
 	packPanels(w.a, g.A.T(), mr, k0, kc, i0, m)
 }
 

@@ -163,61 +163,6 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestInt8(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	bytes := func(n int) []uint8 {
-		s := make([]uint8, n)
-		for i := range s {
-			s[i] = uint8(r.Uint32())
-		}
-		return s
-	}
-	zeros := func(kind, n int, signed bool) []int32 {
-		z := make([]int32, []int{0, 1, n}[kind])
-		for i := range z {
-			z[i] = int32(r.IntN(256))
-			if signed {
-				z[i] -= 128
-			}
-		}
-		return z
-	}
-	at := func(o Int8Operand, i, j, z int) int32 {
-		v := o.Data[i*o.Row+j*o.Col]
-		if o.Signed {
-			return int32(int8(v)) - int32(o.zero(z))
-		}
-		return int32(v) - int32(o.zero(z))
-	}
-	for _, s := range sizes {
-		m, n, k := s[0], s[1], s[2]
-		for v := range 12 {
-			a := Int8Operand{bytes(m * k), v&1 != 0, k, 1, zeros(v%3, m, v&1 != 0)}
-			b := Int8Operand{bytes(n * k), v&2 != 0, n, 1, zeros((v+v/3)%3, n, v&2 != 0)}
-			if v&4 != 0 {
-				b.Row, b.Col = 1, k
-			}
-			c := make([]int32, m*n)
-			MulInt8(nil, &Int8Args{M: m, N: n, K: k, C: c, LDC: n, A: a, B: b})
-			want := reference(m, n, k, func(i, p int) int32 { return at(a, i, p, i) }, func(p, j int) int32 { return at(b, p, j, j) })
-			if !slices.Equal(c, want) {
-				t.Fatalf("%v variant %d differs", s, v)
-			}
-		}
-	}
-}
-
-func TestInt8Extremes(t *testing.T) {
-	m, n, k := 9, 50, 1000
-	low := Int8Operand{slices.Repeat([]uint8{0x80}, k*n), true, k, 1, []int32{127}}
-	high := Int8Operand{slices.Repeat([]uint8{255}, k*n), false, n, 1, nil}
-	c := make([]int32, m*n)
-	MulInt8(nil, &Int8Args{M: m, N: n, K: k, C: c, LDC: n, A: low, B: high})
-	if !slices.Equal(c, slices.Repeat([]int32{-255 * 255 * 1000}, m*n)) {
-		t.Errorf("got %v", c)
-	}
-}
-
 func TestNaNAndThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	m, n, k := 70, 90, 600
@@ -307,19 +252,5 @@ func BenchmarkMul(b *testing.B) {
 				b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
 		}
-	}
-}
-
-func BenchmarkInt8(b *testing.B) {
-	for _, s := range [][3]int{{512, 512, 512}, {64, 3136, 576}, {8, 768, 768}} {
-		m, n, k := s[0], s[1], s[2]
-		b.Run(fmt.Sprintf("%dx%dx%d", m, n, k), func(b *testing.B) {
-			g := &Int8Args{M: m, N: n, K: k, C: make([]int32, m*n), LDC: n, A: Int8Operand{make([]uint8, m*k), false, k, 1, []int32{3}}, B: Int8Operand{make([]uint8, n*k), true, n, 1, []int32{3}}}
-			pool := parallel.NewPool(1)
-			for b.Loop() {
-				MulInt8(pool, g)
-			}
-			b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
-		})
 	}
 }

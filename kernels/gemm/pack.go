@@ -93,7 +93,6 @@ type work[T Number] struct {
 	a []T // tileM × blockK
 	b []T // blockK × tileN
 	c [maxMR * maxNR]T
-	d [maxMR * maxNR]T
 }
 
 var works [10]sync.Pool

@@ -32,13 +32,17 @@ type selfAttention struct {
 	quantized  bool
 	slots      attentionSlots
 	singleStep bool
-	packed     *packedB // constant float weights
+	packed     *packedB    // constant float weights
+	bytes      *bytesRight // constant 8-bit weights
 }
 
 // Prepack implements ops.Prepacker.
 func (o selfAttention) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
 	if o.quantized {
-		return o, nil
+		if o.bytes = packBytes(in[1], false); o.bytes == nil {
+			return o, nil
+		}
+		return o, []int{1}
 	}
 	if o.packed = packB(in[1], false); o.packed == nil {
 		return o, nil
@@ -50,6 +54,9 @@ func (o selfAttention) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
 func (o selfAttention) weightShape(c *ops.Ctx) tensor.Shape {
 	if o.packed != nil {
 		return o.packed.shape
+	}
+	if o.bytes != nil {
+		return o.bytes.shape
 	}
 	return c.Tensor(1).Shape()
 }
@@ -218,16 +225,13 @@ func (o selfAttention) projectInt8(c *ops.Ctx, y []float32, rows, width, k int, 
 	if len(ws) != 1 && len(ws) != width || len(wz) > 1 && len(wz) != width || len(xz) > 1 {
 		return fmt.Errorf("%d scales and %d zero points of the weights, %d zero points of the input", len(ws), len(wz), len(xz))
 	}
-	acc, err := ops.Scratch[int32](c, rows*width)
-	if err != nil {
-		return err
+	factors := make([]float32, len(ws))
+	for j, v := range ws {
+		factors[j] = scale * v
 	}
-	mulInt8(c, rows, width, k, newBytesMat(c.Tensor(0), xz), newBytesMat(c.Tensor(1), wz), acc)
-	c.Parallel(rows, ops.Grain(2*width), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			scaleRow(y[r*width:(r+1)*width], acc[r*width:], scale, ws, bias)
-		}
-	})
+	w := o.bytes.or(c, 1)
+	gemm.MulInt8(c.Pool, &gemm.Int8Args{M: rows, N: width, K: k, LDC: width, F: y, Scale: factors, Bias: bias, PackedB: w.packed,
+		A: newBytesMat(c.Tensor(0), xz).operand(k), B: bytesMat{w.data, w.signed, wz}.operand(width)})
 	return nil
 }
 

@@ -12,8 +12,8 @@ import (
 
 func init() {
 	ops.Register(
-		floatOp("DynamicQuantizeMatMul", simple(inferProduct(0), dynamicQuantizeMatMul)),
-		floatOp("MatMulIntegerToFloat", simple(inferProduct(2), matMulIntegerToFloat)),
+		floatOp("DynamicQuantizeMatMul", right(inferProduct(0), dynamicQuantizeMatMul)),
+		floatOp("MatMulIntegerToFloat", right(inferProduct(2), matMulIntegerToFloat)),
 		floatOp("QGemm", newQGemm),
 	)
 }
@@ -33,9 +33,55 @@ func (m bytesMat) operand(ld int) gemm.Int8Operand {
 	return gemm.Int8Operand{Data: m.data, Signed: m.signed, Row: ld, Col: 1, Zero: m.zero}
 }
 
-// mulInt8 sets y[m×n] = A[m×k]·B[k×n].
-func mulInt8(c *ops.Ctx, m, n, k int, a, b bytesMat, y []int32) {
-	gemm.MulInt8(c.Pool, &gemm.Int8Args{M: m, N: n, K: k, C: y, LDC: n, A: a.operand(k), B: b.operand(n)})
+// bytesRight is the right operand of a product of 8-bit integers; data is nil if it is packed.
+type bytesRight struct {
+	shape  tensor.Shape
+	signed bool
+	data   []uint8
+	packed *gemm.Int8Panels
+}
+
+// packBytes packs a constant matrix, transposed if trans; it returns nil if t is none.
+func packBytes(t *tensor.Tensor, trans bool) *bytesRight {
+	if t == nil || t.DType() != tensor.Uint8 && t.DType() != tensor.Int8 || t.Rank() != 2 || t.Len() == 0 {
+		return nil
+	}
+	b, k, n := newBytesMat(t, nil).operand(t.Dim(1)), t.Dim(0), t.Dim(1)
+	if trans {
+		b.Row, b.Col, k, n = 1, n, n, k
+	}
+	return &bytesRight{t.Shape().Clone(), b.Signed, nil, gemm.PackInt8(b, k, n)}
+}
+
+// or returns the packed operand, or the one at input i.
+func (b *bytesRight) or(c *ops.Ctx, i int) *bytesRight {
+	if b != nil {
+		return b
+	}
+	t := c.Tensor(i)
+	return &bytesRight{t.Shape(), t.DType() == tensor.Int8, tensor.Slice[uint8](t), nil}
+}
+
+// rightOp is an operator whose input 1 is the right operand of a product.
+type rightOp struct {
+	op
+	run8 func(c *ops.Ctx, b *bytesRight) error
+	b    *bytesRight
+}
+
+func right(infer func(*ops.Infer) error, run func(*ops.Ctx, *bytesRight) error) func(*ops.Attrs) (ops.Op, error) {
+	return func(a *ops.Attrs) (ops.Op, error) { return rightOp{op: op{infer: infer}, run8: run}, a.Done() }
+}
+
+// Run implements ops.Op.
+func (o rightOp) Run(c *ops.Ctx) error { return o.run8(c, o.b.or(c, 1)) }
+
+// Prepack implements ops.Prepacker.
+func (o rightOp) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if o.b = packBytes(in[1], false); o.b != nil {
+		return o, []int{1}
+	}
+	return o, nil
 }
 
 // inferProduct infers a product whose element type is that of input like.
@@ -122,7 +168,7 @@ func zeros(c *ops.Ctx, i int) ([]int32, error) {
 // qproduct is a batched product of 8-bit matrices that ends in float32: (A-za)·(B-zb)·as·bs + bias, where zb and bs hold
 // one element, one per column, or one per column and matrix of B.
 type qproduct struct {
-	b              *tensor.Tensor
+	b              *bytesRight
 	qa             bytesMat
 	shapeA         tensor.Shape
 	aScale         float32
@@ -135,7 +181,7 @@ type qproduct struct {
 }
 
 func (p *qproduct) check() (tensor.Shape, error) {
-	sa, sb := p.shapeA, p.b.Shape()
+	sa, sb := p.shapeA, p.b.shape
 	if len(sa) < 1 || len(sb) < 2 {
 		return nil, fmt.Errorf("shapes %v and %v do not multiply", sa, sb)
 	}
@@ -169,6 +215,9 @@ func (p *qproduct) check() (tensor.Shape, error) {
 			return nil, fmt.Errorf("%s of B has %d elements for shape %v", v.name, v.n, sb)
 		}
 	}
+	if len(p.bScale) == 0 {
+		return nil, fmt.Errorf("no scale of B")
+	}
 	if p.bias != nil && len(p.bias) != p.n {
 		return nil, fmt.Errorf("bias has %d elements for %d columns", len(p.bias), p.n)
 	}
@@ -192,58 +241,34 @@ func (p *qproduct) run(c *ops.Ctx) error {
 	if err != nil || out.Len() == 0 {
 		return err
 	}
-	acc, err := ops.Scratch[int32](c, p.m*p.n)
-	if err != nil {
-		return err
-	}
 	a := operand[uint8]{batch: p.batchA, step: p.m * p.k, Operand: gemm.Operand[uint8]{Data: p.qa.data}}
-	b := operand[uint8]{batch: p.batchB, step: p.k * p.n, Operand: gemm.Operand[uint8]{Data: tensor.Slice[uint8](p.b)}}
-	y := out.Float32()
-	for i := range p.mats {
-		which, qa := 0, p.qa
-		if p.mats > 1 {
-			which, qa.data = b.index(i, p.batch), a.from(a.index(i, p.batch))
-		}
-		zero, scale := part(p.bZero, which, p.n), part(p.bScale, which, p.n)
-		mulInt8(c, p.m, p.n, p.k, qa, bytesMat{b.from(which), p.b.DType() == tensor.Int8, zero}, acc)
-		p.scale(c, y[i*p.m*p.n:], acc, scale)
+	b := operand[uint8]{batch: p.batchB, step: p.k * p.n, Operand: gemm.Operand[uint8]{Data: p.b.data}}
+	y, factors := out.Float32(), make([]float32, len(p.bScale))
+	for j, s := range p.bScale {
+		factors[j] = p.aScale * s
 	}
+	g := &gemm.Int8Args{M: p.m, N: p.n, K: p.k, LDC: p.n, Bias: p.bias, PackedB: p.b.packed, A: p.qa.operand(p.k)}
+	gemm.BatchInt8(c.Pool, p.mats, g, func(i int, g *gemm.Int8Args) {
+		which, data := 0, p.b.data
+		if p.mats > 1 {
+			which, g.A.Data = b.index(i, p.batch), a.from(a.index(i, p.batch))
+		}
+		if data != nil {
+			data = b.from(which)
+		}
+		g.F, g.Scale = y[i*p.m*p.n:], part(factors, which, p.n)
+		g.B = bytesMat{data, p.b.signed, part(p.bZero, which, p.n)}.operand(p.n)
+	})
 	return nil
 }
 
-// scale writes the rows of acc in float32.
-func (p *qproduct) scale(c *ops.Ctx, y []float32, acc []int32, scale []float32) {
-	c.Parallel(p.m, ops.Grain(2*p.n), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			scaleRow(y[r*p.n:(r+1)*p.n], acc[r*p.n:], p.aScale, scale, p.bias)
-		}
-	})
-}
-
-// scaleRow sets y = acc·(a·b) + bias, where b holds one element or one per column and bias may be nil.
-func scaleRow(y []float32, acc []int32, a float32, b, bias []float32) {
-	if len(b) == 1 {
-		s := a * b[0]
-		for j := range y {
-			y[j] = float32(acc[j]) * s
-		}
-	} else {
-		for j := range y {
-			y[j] = float32(acc[j]) * (a * b[j])
-		}
-	}
-	if bias != nil {
-		vec.Add(y, y, bias)
-	}
-}
-
 // dynamicQuantizeMatMul: inputs A, B, b_scale, b_zero_point?, bias?.
-func dynamicQuantizeMatMul(c *ops.Ctx) error {
+func dynamicQuantizeMatMul(c *ops.Ctx, b *bytesRight) error {
 	x, err := floatInput(c, 0)
 	if err != nil {
 		return err
 	}
-	p := qproduct{b: c.Tensor(1), shapeA: c.Tensor(0).Shape()}
+	p := qproduct{b: b, shapeA: c.Tensor(0).Shape()}
 	if p.bScale, err = floatInput(c, 2); err != nil {
 		return err
 	}
@@ -260,8 +285,8 @@ func dynamicQuantizeMatMul(c *ops.Ctx) error {
 }
 
 // matMulIntegerToFloat: inputs A, B, a_scale, b_scale, a_zero_point?, b_zero_point?, bias?.
-func matMulIntegerToFloat(c *ops.Ctx) error {
-	p := qproduct{b: c.Tensor(1), shapeA: c.Tensor(0).Shape()}
+func matMulIntegerToFloat(c *ops.Ctx, b *bytesRight) error {
+	p := qproduct{b: b, shapeA: c.Tensor(0).Shape()}
 	var err error
 	if p.aScale, err = scalar(c, 2, "a_scale", 1); err != nil {
 		return err
@@ -288,10 +313,19 @@ func matMulIntegerToFloat(c *ops.Ctx) error {
 type qGemm struct {
 	alpha  float32
 	ta, tb bool
+	b      *bytesRight
+}
+
+// Prepack implements ops.Prepacker.
+func (o qGemm) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if o.b = packBytes(in[3], o.tb); o.b != nil {
+		return o, []int{3}
+	}
+	return o, nil
 }
 
 func newQGemm(a *ops.Attrs) (ops.Op, error) {
-	return qGemm{a.Float("alpha", 1), a.Bool("transA", false), a.Bool("transB", false)}, a.Done()
+	return qGemm{alpha: a.Float("alpha", 1), ta: a.Bool("transA", false), tb: a.Bool("transB", false)}, a.Done()
 }
 
 // Infer implements ops.Op.
@@ -334,12 +368,16 @@ func (o qGemm) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	b, kb, n, err := transposedBytes(c, c.Tensor(3), o.tb)
-	if err != nil {
-		return err
+	b := o.b.or(c, 3)
+	if len(b.shape) != 2 {
+		return fmt.Errorf("a matrix is needed, not shape %v", b.shape)
+	}
+	right, kb, n := gemm.Int8Operand{Data: b.data, Signed: b.signed, Row: b.shape[1], Col: 1}, b.shape[0], b.shape[1]
+	if o.tb {
+		right.Row, right.Col, kb, n = 1, n, n, kb
 	}
 	if k != kb {
-		return fmt.Errorf("shapes %v and %v do not multiply", c.Tensor(0).Shape(), c.Tensor(3).Shape())
+		return fmt.Errorf("shapes %v and %v do not multiply", c.Tensor(0).Shape(), b.shape)
 	}
 	za, err := zeros(c, 2)
 	if err != nil {
@@ -360,7 +398,9 @@ func (o qGemm) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	mulInt8(c, m, n, k, bytesMat{a, c.Tensor(0).DType() == tensor.Int8, za}, bytesMat{b, c.Tensor(3).DType() == tensor.Int8, zb}, acc)
+	right.Zero = zb
+	left := bytesMat{a, c.Tensor(0).DType() == tensor.Int8, za}
+	gemm.MulInt8(c.Pool, &gemm.Int8Args{M: m, N: n, K: k, C: acc, LDC: n, A: left.operand(k), B: right, PackedB: b.packed})
 	if err := addInt32(c.Tensor(6), acc, m, n); err != nil {
 		return err
 	}
@@ -401,8 +441,8 @@ func (o qGemm) write(c *ops.Ctx, acc []int32, m, n int, as float32, bs []float32
 			return err
 		}
 		y := t.Float32()
-		for r := range m {
-			scaleRow(y[r*n:(r+1)*n], acc[r*n:], o.alpha*as, bs, nil)
+		for i, v := range acc {
+			y[i] = float32(v) * (o.alpha * as * bs[i%len(bs)])
 		}
 		return nil
 	}
@@ -419,14 +459,17 @@ func (o qGemm) write(c *ops.Ctx, acc []int32, m, n int, as float32, bs []float32
 	if err != nil {
 		return err
 	}
-	lo, hi := range8(d)
-	y := tensor.Slice[uint8](t)
-	for i, v := range acc {
-		s := bs[0]
-		if len(bs) > 1 {
-			s = bs[i%n]
-		}
-		y[i] = uint8(saturate(float32(v)*(o.alpha*as*s/ys), int32(yz), lo, hi))
+	factors := make([]float32, len(bs))
+	for j, v := range bs {
+		factors[j] = o.alpha * as * v / ys
+	}
+	rows := m // each with the factors of its columns
+	if len(bs) == 1 {
+		rows = 1
+	}
+	y, width := tensor.Slice[uint8](t), m*n/max(rows, 1)
+	for r := range rows {
+		gemm.Requantize(y[r*width:(r+1)*width], d == tensor.Int8, acc[r*width:(r+1)*width], factors, int32(yz))
 	}
 	return nil
 }

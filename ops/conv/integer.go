@@ -11,8 +11,8 @@ import (
 
 func init() {
 	ops.Register(
-		ops.Def{Name: "ConvInteger", Since: 10, New: func(a *ops.Attrs) (ops.Op, error) { return convInteger{newConv(a)}, a.Done() }},
-		ops.Def{Name: "QLinearConv", Since: 10, New: func(a *ops.Attrs) (ops.Op, error) { return qLinearConv{newConv(a)}, a.Done() }},
+		ops.Def{Name: "ConvInteger", Since: 10, New: func(a *ops.Attrs) (ops.Op, error) { return convInteger{convOp: newConv(a)}, a.Done() }},
+		ops.Def{Name: "QLinearConv", Since: 10, New: func(a *ops.Attrs) (ops.Op, error) { return qLinearConv{convOp: newConv(a)}, a.Done() }},
 	)
 }
 
@@ -36,19 +36,48 @@ func zerosOf(c *ops.Ctx, i, n int, d tensor.DType) ([]int32, error) {
 	return out, nil
 }
 
-// product computes the convolution of the 8-bit images and weights at the given inputs, whose zero points are xz and wz.
-func (op *convOp) product(c *ops.Ctx, g *conv.Geometry, y []int32, xi, xz, wi, wz int) error {
-	x, w := c.Tensor(xi), c.Tensor(wi)
-	for _, t := range []*tensor.Tensor{x, w} {
-		if d := t.DType(); d != tensor.Uint8 && d != tensor.Int8 {
-			return unsupported("an integer convolution", d)
-		}
+// int8Weights is weights of 8-bit integers, and what the kernels made of them if they are constant.
+type int8Weights struct {
+	shape  tensor.Shape
+	dtype  tensor.DType
+	data   []uint8
+	packed []*gemm.Int8Rows
+}
+
+// packInt8 packs constant weights; it returns nil if t is none.
+func (op *convOp) packInt8(t *tensor.Tensor) *int8Weights {
+	if t == nil || !is8Bit(t.DType()) || t.Rank() < 3 || t.Len() == 0 || t.Dim(0)%op.group != 0 {
+		return nil
+	}
+	s := t.Shape()
+	return &int8Weights{s.Clone(), t.DType(), nil, conv.PackInt8(t.Bytes(), t.DType() == tensor.Int8, op.group, s[0]/op.group, s[1:].Size())}
+}
+
+// or returns the packed weights, or those at input i.
+func (w *int8Weights) or(c *ops.Ctx, i int) (*int8Weights, error) {
+	if w != nil {
+		return w, nil
+	}
+	t := c.Tensor(i)
+	if !is8Bit(t.DType()) {
+		return nil, unsupported("an integer convolution", t.DType())
+	}
+	return &int8Weights{t.Shape(), t.DType(), t.Bytes(), nil}, nil
+}
+
+func is8Bit(d tensor.DType) bool { return d == tensor.Uint8 || d == tensor.Int8 }
+
+// product computes the convolution of the 8-bit image at an input with weights; their zero points are at inputs xz and wz.
+func (op *convOp) product(c *ops.Ctx, g *conv.Geometry, y []int32, w *int8Weights, xi, xz, wz int) error {
+	x := c.Tensor(xi)
+	if !is8Bit(x.DType()) {
+		return unsupported("an integer convolution", x.DType())
 	}
 	xZero, err := zerosOf(c, xz, 1, x.DType())
 	if err != nil {
 		return err
 	}
-	wZero, err := zerosOf(c, wz, g.Groups*g.OutC, w.DType())
+	wZero, err := zerosOf(c, wz, g.Groups*g.OutC, w.dtype)
 	if err != nil {
 		return err
 	}
@@ -56,19 +85,34 @@ func (op *convOp) product(c *ops.Ctx, g *conv.Geometry, y []int32, xi, xz, wi, w
 	if len(xZero) > 0 {
 		zero = xZero[0]
 	}
-	conv.Int8(c.Pool, g, y, x.Bytes(), x.DType() == tensor.Int8, zero, w.Bytes(), w.DType() == tensor.Int8, wZero)
+	conv.Int8(c.Pool, g, y, x.Bytes(), x.DType() == tensor.Int8, zero, w.data, w.dtype == tensor.Int8, wZero, w.packed)
 	return c.Err()
 }
 
 // convInteger is https://onnx.ai/onnx/operators/onnx__ConvInteger.html.
-type convInteger struct{ *convOp }
+type convInteger struct {
+	*convOp
+	w *int8Weights
+}
+
+// Prepack implements ops.Prepacker.
+func (op convInteger) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if w := op.packInt8(in[1]); w != nil {
+		return convInteger{op.convOp, w}, []int{1}
+	}
+	return op, nil
+}
 
 // Infer implements ops.Op.
 func (op convInteger) Infer(c *ops.Infer) error { return op.inferConv(c, 0, 1, tensor.Int32) }
 
 // Run implements ops.Op.
 func (op convInteger) Run(c *ops.Ctx) error {
-	g, shape, err := op.geometry(c.Tensor(0).Shape(), c.Tensor(1).Shape())
+	w, err := op.w.or(c, 1)
+	if err != nil {
+		return err
+	}
+	g, shape, err := op.geometry(c.Tensor(0).Shape(), w.shape)
 	if err != nil {
 		return err
 	}
@@ -76,18 +120,33 @@ func (op convInteger) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return op.product(c, g, y.Int32(), 0, 2, 1, 3)
+	return op.product(c, g, y.Int32(), w, 0, 2, 3)
 }
 
 // qLinearConv is https://onnx.ai/onnx/operators/onnx__QLinearConv.html.
-type qLinearConv struct{ *convOp }
+type qLinearConv struct {
+	*convOp
+	w *int8Weights
+}
+
+// Prepack implements ops.Prepacker.
+func (op qLinearConv) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if w := op.packInt8(in[3]); w != nil {
+		return qLinearConv{op.convOp, w}, []int{3}
+	}
+	return op, nil
+}
 
 // Infer implements ops.Op.
 func (op qLinearConv) Infer(c *ops.Infer) error { return op.inferConv(c, 0, 3, c.DType(7)) }
 
 // Run implements ops.Op.
 func (op qLinearConv) Run(c *ops.Ctx) error {
-	g, shape, err := op.geometry(c.Tensor(0).Shape(), c.Tensor(3).Shape())
+	w, err := op.w.or(c, 3)
+	if err != nil {
+		return err
+	}
+	g, shape, err := op.geometry(c.Tensor(0).Shape(), w.shape)
 	if err != nil {
 		return err
 	}
@@ -115,7 +174,7 @@ func (op qLinearConv) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := op.product(c, g, acc, 0, 2, 3, 5); err != nil {
+	if err := op.product(c, g, acc, w, 0, 2, 5); err != nil {
 		return err
 	}
 	dst, size := y.Bytes(), conv.Volume(g.Out)

@@ -78,45 +78,83 @@ func zeroPoint(c *ops.Ctx, i, n int, cols bool, p product, d tensor.DType) (para
 
 func is8Bit(d tensor.DType) bool { return d == tensor.Uint8 || d == tensor.Int8 }
 
-// intProduct multiplies the 8-bit tensors a and b with the zero points at inputs az and bz.
-func intProduct(c *ops.Ctx, p product, y []int32, a, b *tensor.Tensor, az, bz int) error {
-	for _, t := range []*tensor.Tensor{a, b} {
-		if !is8Bit(t.DType()) {
-			return unsupported("an integer product", t.DType())
+// matrix8 is the second operand of a product of 8-bit integers; data is nil if it is packed.
+type matrix8 struct {
+	shape  tensor.Shape
+	dtype  tensor.DType
+	data   []uint8
+	packed *gemm.Int8Panels
+}
+
+// pack8 packs a constant matrix; it returns nil if t is none.
+func pack8(t *tensor.Tensor) *matrix8 {
+	if t == nil || !is8Bit(t.DType()) || t.Rank() != 2 || t.Len() == 0 {
+		return nil
+	}
+	b := gemm.Int8Operand{Data: t.Bytes(), Signed: t.DType() == tensor.Int8, Row: t.Dim(1), Col: 1}
+	return &matrix8{t.Shape().Clone(), t.DType(), nil, gemm.PackInt8(b, t.Dim(0), t.Dim(1))}
+}
+
+// or returns the packed matrix, or the one at input i.
+func (m *matrix8) or(c *ops.Ctx, i int) *matrix8 {
+	if m != nil {
+		return m
+	}
+	t := c.Tensor(i)
+	return &matrix8{t.Shape(), t.DType(), t.Bytes(), nil}
+}
+
+// intProduct multiplies the 8-bit operands a and b with the zero points at inputs az and bz. set sets the output of one of
+// the products, which begins with element at.
+func intProduct(c *ops.Ctx, p product, a *tensor.Tensor, b *matrix8, az, bz int, set func(g *gemm.Int8Args, at int)) error {
+	for _, d := range []tensor.DType{a.DType(), b.dtype} {
+		if !is8Bit(d) {
+			return unsupported("an integer product", d)
 		}
 	}
 	za, err := zeroPoint(c, az, p.m, false, p, a.DType())
 	if err != nil {
 		return err
 	}
-	zb, err := zeroPoint(c, bz, p.n, true, p, b.DType())
+	zb, err := zeroPoint(c, bz, p.n, true, p, b.dtype)
 	if err != nil {
 		return err
 	}
 	if za.shared() && len(zb.lead) == 0 {
 		p = p.merged()
 	}
-	g := &gemm.Int8Args{M: p.m, N: p.n, K: p.k, LDC: p.n,
+	g := &gemm.Int8Args{M: p.m, N: p.n, K: p.k, LDC: p.n, PackedB: b.packed,
 		A: gemm.Int8Operand{Signed: a.DType() == tensor.Int8, Row: p.k, Col: 1},
-		B: gemm.Int8Operand{Signed: b.DType() == tensor.Int8, Row: p.n, Col: 1}}
+		B: gemm.Int8Operand{Signed: b.dtype == tensor.Int8, Row: p.n, Col: 1}}
 	ai, bi, zai, zbi := p.offsets(p.a), p.offsets(p.b), p.offsets(za.lead), p.offsets(zb.lead)
 	gemm.BatchInt8(c.Pool, p.batch.Size(), g, func(i int, g *gemm.Int8Args) {
-		g.C, g.A.Data, g.B.Data = y[i*p.m*p.n:], a.Bytes()[ai[i]*p.m*p.k:], b.Bytes()[bi[i]*p.k*p.n:]
+		set(g, i*p.m*p.n)
+		if g.A.Data = a.Bytes()[ai[i]*p.m*p.k:]; b.packed == nil {
+			g.B.Data = b.data[bi[i]*p.k*p.n:]
+		}
 		g.A.Zero, g.B.Zero = za.of(zai[i]), zb.of(zbi[i])
 	})
 	return c.Err()
 }
 
 // matMulInteger is https://onnx.ai/onnx/operators/onnx__MatMulInteger.html.
-type matMulInteger struct{}
+type matMulInteger struct{ w *matrix8 }
 
 // Infer implements ops.Op.
 func (matMulInteger) Infer(c *ops.Infer) error { return inferProduct(c, 0, 1, tensor.Int32) }
 
+// Prepack implements ops.Prepacker.
+func (op matMulInteger) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if w := pack8(in[1]); w != nil {
+		return matMulInteger{w}, []int{1}
+	}
+	return op, nil
+}
+
 // Run implements ops.Op.
-func (matMulInteger) Run(c *ops.Ctx) error {
-	a, b := c.Tensor(0), c.Tensor(1)
-	p, err := newProduct(a.Shape(), b.Shape())
+func (op matMulInteger) Run(c *ops.Ctx) error {
+	a, b := c.Tensor(0), op.w.or(c, 1)
+	p, err := newProduct(a.Shape(), b.shape)
 	if err != nil {
 		return err
 	}
@@ -124,12 +162,26 @@ func (matMulInteger) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return intProduct(c, p, y.Int32(), a, b, 2, 3)
+	return intProduct(c, p, a, b, 2, 3, func(g *gemm.Int8Args, at int) { g.C = y.Int32()[at:] })
 }
 
 // qLinearMatMul is https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html. Operands of 8-bit floating-point types are
 // multiplied as float32.
-type qLinearMatMul struct{}
+type qLinearMatMul struct{ w *matrix8 }
+
+// Prepack implements ops.Prepacker.
+func (op qLinearMatMul) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	// The kernels for integers run if all three types are 8-bit integers.
+	for _, i := range []int{2, 7} {
+		if t := in[i]; t == nil || !is8Bit(t.DType()) {
+			return op, nil
+		}
+	}
+	if w := pack8(in[3]); w != nil {
+		return qLinearMatMul{w}, []int{3}
+	}
+	return op, nil
+}
 
 // Infer implements ops.Op.
 func (qLinearMatMul) Infer(c *ops.Infer) error { return inferProduct(c, 0, 3, c.DType(7)) }
@@ -144,9 +196,17 @@ func scale(c *ops.Ctx, i, n int, cols bool, p product) (param[float32], error) {
 }
 
 // Run implements ops.Op.
-func (qLinearMatMul) Run(c *ops.Ctx) error {
-	a, b, yz := c.Tensor(0), c.Tensor(3), c.Tensor(7)
-	p, err := newProduct(a.Shape(), b.Shape())
+func (op qLinearMatMul) Run(c *ops.Ctx) error {
+	a, yz := c.Tensor(0), c.Tensor(7)
+	if b := c.Tensor(3); b != nil && !(is8Bit(a.DType()) && is8Bit(b.DType()) && is8Bit(yz.DType())) {
+		return op.run(c, a, &matrix8{shape: b.Shape()}, yz)
+	}
+	return op.run(c, a, op.w.or(c, 3), yz)
+}
+
+// run computes the product; b has neither data nor panels if the operands are to be multiplied as float32.
+func (qLinearMatMul) run(c *ops.Ctx, a *tensor.Tensor, b *matrix8, yz *tensor.Tensor) error {
+	p, err := newProduct(a.Shape(), b.shape)
 	if err != nil {
 		return err
 	}
@@ -169,10 +229,10 @@ func (qLinearMatMul) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if is8Bit(a.DType()) && is8Bit(b.DType()) && is8Bit(q.d) {
+	if b.data != nil || b.packed != nil {
 		return q.runInt(c, y, a, b)
 	}
-	return q.runFloat(c, y, a, b)
+	return q.runFloat(c, y, a, c.Tensor(3))
 }
 
 // quantized is a product with the scales of its operands and result.
@@ -202,21 +262,30 @@ func (q quantized) rows(c *ops.Ctx, f func(row int, scale []float32)) {
 	})
 }
 
-func (q quantized) runInt(c *ops.Ctx, y, a, b *tensor.Tensor) error {
-	acc, err := ops.Scratch[int32](c, y.Len())
-	if err != nil {
-		return err
-	}
-	if err := intProduct(c, q.p, acc, a, b, 2, 5); err != nil {
-		return err
-	}
+func (q quantized) runInt(c *ops.Ctx, y, a *tensor.Tensor, b *matrix8) error {
 	zero, err := c.Tensor(7).Ints()
 	if err != nil {
 		return err
 	}
-	dst, n := y.Bytes(), q.p.n
+	dst, n, signed := y.Bytes(), q.p.n, q.d == tensor.Int8
+	if q.as.n == 1 && len(q.bs.lead) == 0 {
+		factors := make([]float32, q.bs.n)
+		for j, v := range q.bs.of(0) {
+			factors[j] = q.as.vals[0] * v / q.ys
+		}
+		return intProduct(c, q.p, a, b, 2, 5, func(g *gemm.Int8Args, at int) {
+			g.Q, g.QSigned, g.QZero, g.Scale = dst[at:], signed, int32(zero[0]), factors
+		})
+	}
+	acc, err := ops.Scratch[int32](c, y.Len())
+	if err != nil {
+		return err
+	}
+	if err := intProduct(c, q.p, a, b, 2, 5, func(g *gemm.Int8Args, at int) { g.C = acc[at:] }); err != nil {
+		return err
+	}
 	q.rows(c, func(r int, scale []float32) {
-		gemm.Requantize(dst[r*n:(r+1)*n], q.d == tensor.Int8, acc[r*n:(r+1)*n], scale, int32(zero[0]))
+		gemm.Requantize(dst[r*n:(r+1)*n], signed, acc[r*n:(r+1)*n], scale, int32(zero[0]))
 	})
 	return c.Err()
 }
