@@ -1,6 +1,10 @@
 package gemm
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/sardonyx-ml/sardonyx/kernels/mem"
+)
 
 // Packed is an operand in the micro kernel's layout: A in panels of its rows or B in panels of its columns. It is
 // immutable and may be used by many products at once.
@@ -19,7 +23,7 @@ func PackA[T Number](a Operand[T], m, k int) *Packed[T] {
 }
 
 func packAll[T Number](b Operand[T], k, n, width int) *Packed[T] {
-	p := &Packed[T]{data: make([]T, roundUp(n, width)*k), k: k, width: width}
+	p := &Packed[T]{data: mem.Make[T](roundUp(n, width) * k), k: k, width: width}
 	packPanels(p.data, b, width, 0, k, 0, n)
 	return p
 }
