@@ -149,7 +149,12 @@ func (o skipNorm) row(b skipBuffers, r int) {
 	if b.sum != nil {
 		copy(b.sum[r*n:], y)
 	}
-	mean, inv := normRow(y, y, b.gamma, b.beta, o.eps, o.rms)
+	var mean, inv float32
+	if o.rms || len(y) == 0 {
+		mean, inv = normRow(y, y, b.gamma, b.beta, o.eps, o.rms)
+	} else {
+		mean, inv = norm.Skip(y, y, b.gamma, b.beta, float32(o.eps))
+	}
 	if b.mean != nil {
 		b.mean[r] = mean
 	}

@@ -125,7 +125,7 @@ func (op skipNorm) Run(c *ops.Ctx) error {
 			if op.rms {
 				norm.RMS(row, s, g, op.eps)
 			} else {
-				norm.Layer(row, s, g, shift, op.eps)
+				norm.Skip(row, s, g, shift, op.eps)
 			}
 		}
 	})
