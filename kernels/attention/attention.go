@@ -51,6 +51,15 @@ func (a *Broadcast[T]) span(b, h, i, lo, hi int) []T {
 	return a.Data[at+lo : at+hi]
 }
 
+// Step changes the scores in one of three ways.
+type Step[T Float] struct {
+	Bias Broadcast[T]    // is added, if it has data
+	Mask Broadcast[bool] // else, if it has data: scores become Fill where it is Where
+	// If neither has data, scores below Fill become Fill.
+	Where bool
+	Fill  T
+}
+
 // Stage is what Args.Scores receives.
 type Stage int
 
@@ -79,6 +88,12 @@ type Args[T Float] struct {
 	Bias Broadcast[T]    // added to the scores
 	Mask Broadcast[bool] // false: not attended
 
+	Steps []Step[T] // applied in order to the scores, before Bias and Mask
+	// Plain computes what the formula written with single operators does: a query whose scores are all -Inf gives NaN, and NaN
+	// and Inf in V count even if their probability is 0. It cannot be combined with what limits the keys of a query: Mask, KVLens,
+	// Causal and Windowed.
+	Plain bool
+
 	// KVLens[b] is how many keys of batch entry b are attended at most; nil means KVLen. Bias and Mask are not read from
 	// there on.
 	KVLens []int
@@ -98,11 +113,11 @@ type Args[T Float] struct {
 	Stage  Stage
 }
 
-// A query that attends no key at all (every key is masked or has the bias -Inf) gives a row of zeros. A masked key never
-// contributes, whatever its row of V holds, NaN included.
+// Unless Plain is set, a query that attends no key at all (every key is masked or has the bias -Inf) gives a row of zeros, and
+// a masked key never contributes, whatever its row of V holds, NaN included.
 
 const (
-	queryBlock = 64
+	queryBlock = 128
 	keyBlock   = 128
 )
 

@@ -1,6 +1,7 @@
 package attention
 
 import (
+	"bytes"
 	"math"
 	"sync"
 
@@ -83,7 +84,7 @@ func (w *work[T]) scaleQueries() {
 func (w *work[T]) take(k0, k1 int) {
 	n, kvh := k1-k0, w.h/(w.Heads/w.KVHeads)
 	dots(w.s, w.q, w.K.rows(w.b, kvh, k0, n, w.HeadSize), w.K.Row, w.rows, n, w.HeadSize)
-	masked := w.Bias.Data != nil || w.Mask.Data != nil
+	masked := !w.Plain && (w.Bias.Data != nil || w.Mask.Data != nil || len(w.Steps) > 0)
 	for r := range w.rows {
 		s := w.s[r*keyBlock : r*keyBlock+n]
 		w.keep(Raw, r, k0, s)
@@ -96,6 +97,9 @@ func (w *work[T]) take(k0, k1 int) {
 		lo, hi := min(max(w.lo[r]-k0, 0), n), max(min(w.hi[r]-k0, n), 0)
 		hi = max(lo, hi)
 		masked = masked || hi-lo < n
+		for i := range w.Steps {
+			w.step(&w.Steps[i], s, r, k0)
+		}
 		w.mask(s, r, k0, lo, hi)
 		w.keep(Biased, r, k0, s)
 		w.keep(Probabilities, r, k0, s) // made probabilities by finish
@@ -135,7 +139,9 @@ func (w *work[T]) mask(s []T, r, k0, lo, hi int) {
 		return
 	}
 	s = s[lo:hi]
-	if w.Bias.Data != nil {
+	if w.Bias.Data != nil && w.Plain {
+		addPlain(s, w.Bias.span(w.b, w.h, w.i0+r, k0+lo, k0+hi))
+	} else if w.Bias.Data != nil {
 		addBias(s, w.Bias.span(w.b, w.h, w.i0+r, k0+lo, k0+hi))
 	}
 	if w.Mask.Data != nil {
@@ -165,6 +171,67 @@ func addBias[T Float](s, bias []T) {
 		} else {
 			s[j] += v
 		}
+	}
+}
+
+// step applies a step to the scores of row r for keys from k0 on.
+func (w *work[T]) step(st *Step[T], s []T, r, k0 int) {
+	switch {
+	case st.Bias.Data != nil:
+		bias := st.Bias.span(w.b, w.h, w.i0+r, k0, k0+len(s))
+		if w.Plain {
+			addPlain(s, bias)
+		} else {
+			addBias(s, bias)
+		}
+	case st.Mask.Data != nil:
+		m := st.Mask.span(w.b, w.h, w.i0+r, k0, k0+len(s))
+		if len(m) == len(s) {
+			fillWhere(s, m, st.Where, st.Fill)
+		} else if m[0] == st.Where {
+			fill(s, st.Fill)
+		}
+	default:
+		for j, v := range s {
+			if v < st.Fill {
+				s[j] = st.Fill
+			}
+		}
+	}
+}
+
+func addPlain[T Float](s, bias []T) {
+	if len(bias) != len(s) {
+		vec.AddScalar(s, s, bias[0])
+	} else {
+		vec.Add(s, s, bias)
+	}
+}
+
+func fill[T Float](s []T, v T) {
+	for j := range s {
+		s[j] = v
+	}
+}
+
+// fillWhere sets s to v where m is where. It goes from one end of a run of equal values to the next, for masks have few.
+func fillWhere[T Float](s []T, m []bool, where bool, v T) {
+	b := octets(m)
+	hit, miss := byte(0), byte(1)
+	if where {
+		hit, miss = 1, 0
+	}
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, hit)
+		if i < 0 {
+			return
+		}
+		n := bytes.IndexByte(b[i:], miss)
+		if n < 0 {
+			n = len(b) - i
+		}
+		fill(s[i:i+n], v)
+		b, s = b[i+n:], s[i+n:]
 	}
 }
 
@@ -206,7 +273,9 @@ func (w *work[T]) finish() {
 			}
 		}
 		inv := T(0)
-		if w.sum[r] != 0 {
+		if w.Plain && w.max[r] == ninf && w.KVLen > 0 {
+			inv = T(math.NaN())
+		} else if w.sum[r] != 0 {
 			inv = 1 / w.sum[r]
 		}
 		vec.MulScalar(w.Y.row(w.b, w.h, w.i0+r, w.VSize), w.acc[r*w.VSize:(r+1)*w.VSize], inv)
