@@ -45,16 +45,22 @@ func rewrites(t *testing.T, src string, want map[string]int) {
 	compare(t, header, src, want)
 }
 
+// rewritesWithout is rewrites with some passes or rules left out.
+func rewritesWithout(t *testing.T, disable []string, src string, want map[string]int) {
+	t.Helper()
+	compare(t, header, src, want, disable...)
+}
+
 // withOpset is rewrites in another opset.
 func withOpset(t *testing.T, opset int, src string, want map[string]int) {
 	t.Helper()
 	compare(t, strings.Replace(header, "21", strconv.Itoa(opset), 1), src, want)
 }
 
-func compare(t *testing.T, head, src string, want map[string]int) {
+func compare(t *testing.T, head, src string, want map[string]int, disable ...string) {
 	t.Helper()
 	plain := session(t, head, src, opt.Options{Level: opt.Off})
-	fast := session(t, head, src, opt.Options{Level: opt.All, Check: true})
+	fast := session(t, head, src, opt.Options{Level: opt.All, Check: true, Disable: disable})
 	if got := fast.OptStats().Applied; !maps.Equal(got, want) {
 		t.Errorf("applied %v, want %v (refused: %v)\n%s", got, want, fast.OptStats().Refused, src)
 	}

@@ -44,8 +44,9 @@ var passes = []Pass{
 	{Name: "batchnorm", Level: All, After: "fold", Run: rewrite(batchNormRules...)},
 	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
 	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules)...)},
-	// From here on the graph has internal operators.
-	{Name: "products", Level: All, After: "activations", Run: rewrite(productRules...)},
+	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
+	{Name: "attention", Level: All, After: "activations", Run: rewrite(attentionRules...)},
+	{Name: "products", Level: All, After: "attention", Run: rewrite(productRules...)},
 	{Name: "residuals", Level: All, After: "products", Run: rewrite(skipNormRules...)},
 	{Name: "dead", Level: Basic, After: "residuals", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
 }
