@@ -42,7 +42,11 @@ func packPanels[T Number](dst []T, b Operand[T], width, k0, kc, j0, n int) {
 	if kc == 0 {
 		return
 	}
-	for j := 0; j < n; j += width {
+	done := 0 // columns
+	if d32, ok := any(dst).([]float32); ok && b.Col == 1 && kc > packBlock {
+		done = packRowBlocks(d32, any(b.Data[k0*b.Row+j0:]).([]float32), width, b.Row, kc, n)
+	}
+	for j := done; j < n; j += width {
 		panel := dst[j*kc:][:kc*width]
 		src := b.Data[k0*b.Row+(j0+j)*b.Col:]
 		w := min(width, n-j)
@@ -63,6 +67,25 @@ func packPanels[T Number](dst []T, b Operand[T], width, k0, kc, j0, n int) {
 			packStrided(panel, src, b.Row, b.Col, width, w, kc, width)
 		}
 	}
+}
+
+// packBlock is how many rows are spread over all panels before the next ones: few enough that each is read as a stream of
+// its own, and that their pages stay in the translation cache.
+const packBlock = 16
+
+// packRowBlocks packs the full panels of a matrix with contiguous rows and returns how many columns these hold; none if
+// there is no vector code.
+func packRowBlocks(dst, src []float32, width, row, kc, n int) int {
+	full := n / width * width
+	for p := 0; p < kc; p += packBlock {
+		rows := min(packBlock, kc-p)
+		for j := 0; j < full; j += width {
+			if !packFloat32(dst[j*kc+p*width:][:rows*width], src[p*row+j:], row, 1, width, width, rows) {
+				return 0
+			}
+		}
+	}
+	return full
 }
 
 func packRows4[T Number](panel, src []T, ld, kc int) {
