@@ -47,6 +47,7 @@ var passes = []Pass{
 	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
 	{Name: "attention", Level: All, After: "activations", Run: rewrite(attentionRules...)},
 	{Name: "products", Level: All, After: "attention", Run: rewrite(productRules...)},
+	{Name: "quantized", Level: All, After: "attention", Run: rewrite(dynamicQuantRules...)},
 	{Name: "residuals", Level: All, After: "products", Run: rewrite(skipNormRules...)},
 	{Name: "dead", Level: Basic, After: "residuals", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
 }

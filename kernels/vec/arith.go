@@ -162,6 +162,10 @@ func Clip[T Number](dst, x []T, lo, hi T) {
 
 // MinMax returns the smallest and the largest element of x and of the given start values. NaNs are passed over.
 func MinMax[T Number](x []T, lo, hi T) (T, T) {
+	if x32, ok := any(x).([]float32); ok {
+		n := minMaxVec(x32, any(&lo).(*float32), any(&hi).(*float32))
+		x = x[n:]
+	}
 	for _, v := range x {
 		if v < lo {
 			lo = v

@@ -105,3 +105,24 @@ func dequantizeS8Vec(dst []float32, src []int8, scale, zero float32) int {
 	}
 	return 0
 }
+
+// minMaxVec widens [lo, hi] to a multiple of 16 elements from the start and returns how many.
+func minMaxVec(x []float32, lo, hi *float32) int {
+	n := len(x) &^ 15
+	if n == 0 || !cpu.AVX2 {
+		return 0
+	}
+	var y [32]float32
+	for i := range 16 {
+		y[i], y[16+i] = *lo, *hi
+	}
+	if cpu.AVX512 {
+		minMaxAVX512(&y[0], &x[0], n)
+	} else {
+		minMaxAVX2(&y[0], &x[0], n)
+	}
+	for i := range 16 {
+		*lo, *hi = min(*lo, y[i]), max(*hi, y[16+i])
+	}
+	return n
+}

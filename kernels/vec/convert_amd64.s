@@ -461,3 +461,52 @@ loop_dequantizeS8AVX512:
 	JNZ       loop_dequantizeS8AVX512
 	VZEROUPPER
 	RET
+
+// func minMaxAVX2(y *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·minMaxAVX2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 96(AX), Y3
+
+loop_minMaxAVX2:
+	VMOVUPS (CX), Y4
+	VMINPS  Y0, Y4, Y0
+	VMAXPS  Y1, Y4, Y1
+	VMOVUPS 32(CX), Y4
+	VMINPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y4, Y3
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DX
+	JNZ     loop_minMaxAVX2
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func minMaxAVX512(y *float32, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·minMaxAVX512(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+loop_minMaxAVX512:
+	VMOVUPS (CX), Z2
+	VMINPS  Z0, Z2, Z0
+	VMAXPS  Z1, Z2, Z1
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DX
+	JNZ     loop_minMaxAVX512
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VZEROUPPER
+	RET

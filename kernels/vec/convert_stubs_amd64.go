@@ -73,3 +73,15 @@ func dequantizeS8AVX2(dst *float32, src *int8, n int, scale float32, zero float3
 //
 //go:noescape
 func dequantizeS8AVX512(dst *float32, src *int8, n int, scale float32, zero float32)
+
+// minMaxAVX2 lowers y[0:16] to the elements of x[0:n], 16 at a time, and raises y[16:32] to them. NaN is passed
+// over. n is a positive multiple of 16.
+//
+//go:noescape
+func minMaxAVX2(y *float32, x *float32, n int)
+
+// minMaxAVX512 lowers y[0:16] to the elements of x[0:n], 16 at a time, and raises y[16:32] to them. NaN is passed
+// over. n is a positive multiple of 16.
+//
+//go:noescape
+func minMaxAVX512(y *float32, x *float32, n int)

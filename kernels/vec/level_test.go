@@ -84,6 +84,26 @@ func compare(t *testing.T, name string, x, got, want []float32) {
 	}
 }
 
+func TestMinMaxLevels(t *testing.T) {
+	kerneltest.EachLevel(t, func(t *testing.T) {
+		for n := range 100 {
+			x := inputs(n)
+			lo, hi := float32(-0.5), float32(0.5)
+			for _, v := range x {
+				if v < lo {
+					lo = v
+				}
+				if v > hi {
+					hi = v
+				}
+			}
+			if l, h := MinMax(x, -0.5, 0.5); l != lo || h != hi {
+				t.Fatalf("n = %d: %v and %v, want %v and %v", n, l, h, lo, hi)
+			}
+		}
+	})
+}
+
 func TestReductionLevels(t *testing.T) {
 	kerneltest.EachLevel(t, func(t *testing.T) {
 		for n := range 200 {

@@ -74,6 +74,7 @@ func main() {
 			VMOVUPS(x, dst)
 		})
 	}
+	minMax()
 	Generate()
 }
 
