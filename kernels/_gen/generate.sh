@@ -11,3 +11,4 @@ gen vec vec vec
 gen window conv window
 gen gemv gemm gemv
 gen convert vec convert
+gen tile conv tile

@@ -40,6 +40,11 @@ type Epilogue[T any] struct {
 // Forward sets y, (Batch, Groups·OutC, Out…), to the convolution of x, (Batch, Groups·InC, In…), with w, (Groups·OutC,
 // InC, Kernel…).
 func Forward[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epilogue[T]) {
+	if y32, ok := any(y).([]float32); ok {
+		e32 := any(e).(Epilogue[float32])
+		(&Filter{w: any(w).([]float32)}).Run(pool, g, y32, any(x).([]float32), Finish{Bias: e32.Bias, Act: e32.Act})
+		return
+	}
 	if g.InC == 1 && g.OutC <= 2 && g.Groups > 1 {
 		depthwise(pool, g, y, x, w, e)
 		return

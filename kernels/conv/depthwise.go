@@ -7,12 +7,6 @@ import (
 
 // depthwise convolves each channel of the input on its own, row by row of the output.
 func depthwise[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e Epilogue[T]) {
-	if f, ok := any(y).([]float32); ok {
-		e32 := any(e).(Epilogue[float32])
-		if depthwiseRows(pool, g, f, any(x).([]float32), any(w).([]float32), e32) {
-			return
-		}
-	}
 	in, out, k := Volume(g.In), Volume(g.Out), Volume(g.Kernel)
 	channels := g.Groups * g.OutC
 	grain := max(1, (1<<15)/max(1, out*k))
@@ -27,6 +21,18 @@ func depthwise[T gemm.Number](pool *parallel.Pool, g *Geometry, y, x, w []T, e E
 			plane(g, y[i*out:][:out], src, w[c*k:][:k], bias, e.Act)
 		}
 	})
+}
+
+// depthwiseFloat32 is depthwise for float32.
+func depthwiseFloat32(pool *parallel.Pool, g *Geometry, y, x, w []float32, e Finish) {
+	if depthwiseRows(pool, g, y, x, w, &e) {
+		return
+	}
+	depthwise(pool, g, y, x, w, Epilogue[float32]{})
+	out := Volume(g.Out)
+	for i := 0; i < len(y); i += out {
+		finishPiece(y[i:i+out], y[i:i+out], &e, i, i/out%(g.Groups*g.OutC))
+	}
 }
 
 // plane convolves one channel.

@@ -18,7 +18,7 @@ var planes sync.Pool // of *[]float32
 
 // depthwiseRows is depthwise with a row kernel, over planes that are copied so that their padding is there. It returns
 // false where there is no kernel.
-func depthwiseRows(pool *parallel.Pool, g *Geometry, y, x, w []float32, e Epilogue[float32]) bool {
+func depthwiseRows(pool *parallel.Pool, g *Geometry, y, x, w []float32, e *Finish) bool {
 	d := len(g.In)
 	if d > 2 || Volume(g.Out) == 0 {
 		return false
@@ -40,17 +40,11 @@ func depthwiseRows(pool *parallel.Pool, g *Geometry, y, x, w []float32, e Epilog
 			if i == lo || i%g.OutC == 0 {
 				p.copy(plane, x[i/g.OutC*in:][:in])
 			}
-			var bias float32
-			if e.Bias != nil {
-				bias = e.Bias[c]
-			}
 			dst := y[i*out:][:out]
 			for r := range p.rows {
-				run(dst[r*p.outWidth:][:p.outWidth], bias, plane[r*p.step:], p.off, w[c*k:][:k])
+				run(dst[r*p.outWidth:][:p.outWidth], 0, plane[r*p.step:], p.off, w[c*k:][:k])
 			}
-			if e.Act != nil {
-				e.Act(dst)
-			}
+			finishPiece(dst, dst, e, i*out, c)
 		}
 	})
 	return true

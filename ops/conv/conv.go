@@ -104,6 +104,45 @@ func runConv[T float32 | float64](c *ops.Ctx, op *convOp) error {
 	return c.Err()
 }
 
+// Prepack implements ops.Prepacker.
+func (op *convOp) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if w := in[1]; w != nil && w.DType() == tensor.Float32 && w.Len() > 0 {
+		return &constantConv{op, w.Shape(), conv.NewFilter(w.Float32())}, []int{1}
+	}
+	return op, nil
+}
+
+// constantConv is Conv with constant float32 weights.
+type constantConv struct {
+	*convOp
+	shape  tensor.Shape
+	filter *conv.Filter
+}
+
+// Run implements ops.Op.
+func (op *constantConv) Run(c *ops.Ctx) error { return op.run(c, conv.Finish{}) }
+
+// run computes the convolution with whatever e says beyond the bias.
+func (op *constantConv) run(c *ops.Ctx, e conv.Finish) error {
+	x := c.Tensor(0)
+	if x.DType() != tensor.Float32 {
+		return unsupported("Conv with float weights", x.DType())
+	}
+	g, shape, err := op.geometry(x.Shape(), op.shape)
+	if err != nil {
+		return err
+	}
+	if e.Bias, err = biasOf[float32](c, 2, shape[1]); err != nil {
+		return err
+	}
+	y, err := c.New(0, tensor.Float32, shape)
+	if err != nil {
+		return err
+	}
+	op.filter.Run(c.Pool, g, y.Float32(), x.Float32(), e)
+	return c.Err()
+}
+
 // biasOf returns the optional bias of n channels at input i.
 func biasOf[T tensor.Elem](c *ops.Ctx, i, n int) ([]T, error) {
 	t := c.Tensor(i)
