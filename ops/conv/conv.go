@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	ops.Register(ops.Def{Name: "Conv", Since: 1, Widen: true, New: func(a *ops.Attrs) (ops.Op, error) { return newConv(a), a.Done() }})
+	ops.Register(ops.Def{Name: "Conv", Since: 1, Widen: true, New: func(a *ops.Attrs) (ops.Op, error) { return standard{newConv(a)}, a.Done() }})
 }
 
 // convOp is https://onnx.ai/onnx/operators/onnx__Conv.html.
@@ -104,10 +104,13 @@ func runConv[T float32 | float64](c *ops.Ctx, op *convOp) error {
 	return c.Err()
 }
 
+// standard is Conv itself, not one of the operators that share its attributes.
+type standard struct{ *convOp }
+
 // Prepack implements ops.Prepacker.
-func (op *convOp) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+func (op standard) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
 	if w := in[1]; w != nil && w.DType() == tensor.Float32 && w.Len() > 0 {
-		return &constantConv{op, w.Shape(), conv.NewFilter(w.Float32())}, []int{1}
+		return &constantConv{op.convOp, w.Shape(), conv.NewFilter(w.Float32())}, []int{1}
 	}
 	return op, nil
 }
