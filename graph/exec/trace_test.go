@@ -33,13 +33,13 @@ func TestTrace(t *testing.T) {
 	var trace struct {
 		TraceEvents []struct {
 			Name, Ph string
-			Ts, Dur  float64
+			TS, Dur  float64
 		}
 	}
 	if err := json.Unmarshal(buf.Bytes(), &trace); err != nil {
 		t.Fatal(err)
 	}
-	if e := trace.TraceEvents[4]; len(trace.TraceEvents) != 6 || e.Name != "Loop" || e.Ph != "X" || e.Ts != 10000 || e.Dur != 10000 {
+	if e := trace.TraceEvents[4]; len(trace.TraceEvents) != 6 || e.Name != "Loop" || e.Ph != "X" || e.TS != 10000 || e.Dur != 10000 {
 		t.Errorf("%+v", trace.TraceEvents)
 	}
 }
