@@ -20,9 +20,13 @@ func (s *Session) bind(in map[string]tensor.Value) ([]tensor.Value, error) {
 	for i, p := range s.inputs {
 		v, ok := in[p.Name]
 		if !ok || v == nil {
-			if feed[i] = s.g.Inputs[i].Default; feed[i] == nil && !p.Optional {
+			if feed[i] = s.g.Inputs[i].Default; feed[i] != nil {
+				continue
+			}
+			if !p.Optional {
 				return nil, fmt.Errorf("input %q (%v) is missing", p.Name, p.Type)
 			}
+			feed[i] = &tensor.Optional{Elem: p.Type.Element()}
 			continue
 		}
 		v, err := checkInput(p, v, symbols)

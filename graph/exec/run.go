@@ -53,9 +53,10 @@ func (r *run) exec(ctx context.Context, p *program, in []tensor.Value, outer *fr
 		f.set(r, k.inner, outer.slots[k.outer])
 	}
 	for i, slot := range p.inputs {
-		if in[i] != nil {
-			f.set(r, slot, in[i])
+		if in[i] == nil {
+			return nil, fmt.Errorf("input %q has no value", p.values[slot].Name)
 		}
+		f.set(r, slot, in[i])
 	}
 	for i := range p.steps {
 		if err := ctx.Err(); err != nil {

@@ -101,6 +101,7 @@ func TestRun(t *testing.T) {
 				big = Greater (i, one)  twice = Add (acc, acc)
 				next = If (big) <then_branch = t () => (p) { p = Add (twice, x) }, else_branch = e () => (q) { q = Sub (acc, x) }> }> }`,
 			feeds{"x": floats(1, 2), "n": tensor.Scalar[int64](4)}, "float[2] [-1 -2]"},
+		{"optional left out", header + `g (optional(float[2]) x) => (bool y) { y = OptionalHasElement (x) }`, feeds{}, "bool[] [0]"},
 		{"scan", header + `g (float[3,2] x, float[2] z) => (float[2] y, float[3,2] r) {
 			y, r = Scan <num_scan_inputs = 1, body = b (float[2] s, float[2] e) => (float[2] o, float[2] p) { o = Add (s, e)  p = Identity (o) }> (z, x) }`,
 			feeds{"x": tensor.Of(tensor.Shape{3, 2}, []float32{1, 2, 3, 4, 5, 6}), "z": floats(0, 1)}, "float[2] [9 13]"},
@@ -279,11 +280,17 @@ func TestBadModels(t *testing.T) {
 		{"recursive function", `<ir_version: 8, opset_import: ["": 17, "l": 1]> g (float[2] x) => (y) { y = l.f (x) }
 			<domain: "l", opset_import: ["": 17, "l": 1]> f (a) => (b) { b = l.f (a) }`, `function f calls itself`},
 		{"wrong element type", header + `g (string[2] x) => (y) { y = Neg (x) }`, `(Neg): input 0`},
+		{"loop without its initial value", header + `g (int64 n) => (y) { c = Constant <value = bool {1}> ()
+			y = Loop (n, c) <body = b (int64 i, bool c, float[1] a) => (d, o) { d = Identity (c)  o = Add (a, a) }> }`, `input "a" has no value`},
 		{"huge constant", header + `g () => (y) { s = Constant <value_ints = [1099511627776, 1099511627776]> ()  y = ConstantOfShape (s) }`, ``},
 	} {
 		s, err := New(parse(t, c.src))
 		if err == nil {
-			_, err = s.Run(context.Background(), feeds{})
+			in := feeds{}
+			if len(s.Inputs()) > 0 {
+				in[s.Inputs()[0].Name] = tensor.Scalar[int64](1)
+			}
+			_, err = s.Run(context.Background(), in)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", c.name, err, c.want)
