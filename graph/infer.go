@@ -78,7 +78,7 @@ func (inf *inference) node(n *Node) error {
 		v.Const, v.Ints = nil, c.Out[i].Ints
 		v.Type = refine(c.Out[i].Type, v.Declared)
 	}
-	if constant && !n.HasSubgraphs() && !isRandom(n.OpType) {
+	if constant && !n.HasSubgraphs() && !IsRandom(n.OpType) {
 		inf.fold(n)
 	}
 	for _, v := range n.Outputs {
@@ -170,7 +170,8 @@ func (g *Graph) inferWith(inf *inference, in []ops.Info) ([]ops.Info, error) {
 	return out, nil
 }
 
-func isRandom(op string) bool {
+// IsRandom reports operators whose results differ from run to run.
+func IsRandom(op string) bool {
 	switch op {
 	case "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "Dropout", "Sampling":
 		return true

@@ -36,6 +36,7 @@ type step struct {
 	dies    []bool        // input i is read here for the last time, and by this input only
 	release []int         // slots that nobody reads after this step
 	subs    map[string]*program
+	static  bool // the outputs depend on the shapes of the model's inputs alone
 }
 
 // packed is what an operator made of its constant inputs.
@@ -51,11 +52,13 @@ type compiler struct {
 	slot  map[*graph.Value]int
 	outer *compiler
 	packs map[*graph.Node]packed
+	// static are the values that follow from the shapes of the model's inputs.
+	static map[*graph.Value]bool
 }
 
 // compile turns an inferred graph into a program.
 func compile(g *graph.Graph, packs map[*graph.Node]packed) *program {
-	c := &compiler{p: &program{}, g: g, slot: map[*graph.Value]int{}, packs: packs}
+	c := &compiler{p: &program{}, g: g, slot: map[*graph.Value]int{}, packs: packs, static: map[*graph.Value]bool{}}
 	c.build(g.Uses())
 	return c.p
 }
@@ -121,7 +124,11 @@ func (c *compiler) step(n *graph.Node, uses map[*graph.Value]int) step {
 		inner.build(uses)
 		s.subs[name] = inner.p
 	}
+	s.static = c.isStatic(n)
 	for _, v := range n.Outputs {
+		if v != nil && s.static {
+			c.static[v] = true
+		}
 		if v == nil {
 			s.out = append(s.out, -1)
 			s.wanted = append(s.wanted, false)

@@ -24,6 +24,7 @@ type run struct {
 type frame struct {
 	slots []tensor.Value
 	ctxs  []*ops.Ctx // by step
+	fixed staticResults
 }
 
 func newRun(b *budget, pool *parallel.Pool) *run {
@@ -58,6 +59,9 @@ func (r *run) exec(ctx context.Context, p *program, in []tensor.Value, outer *fr
 		}
 		f.set(r, slot, in[i])
 	}
+	if outer == nil {
+		f.fixed.prepare(in, len(p.steps))
+	}
 	for i := range p.steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -71,6 +75,11 @@ func (r *run) exec(ctx context.Context, p *program, in []tensor.Value, outer *fr
 		out[i] = f.slots[slot]
 		if out[i] == nil {
 			return nil, fmt.Errorf("output %q has no value", p.values[slot].Name)
+		}
+		// What left the free list before has other holders: kept results, sequences, another output.
+		if t, ok := out[i].(*tensor.Tensor); ok && outer == nil && t.Buffer() != nil && !t.Buffer().Pooled() {
+			out[i] = t.Clone()
+			continue
 		}
 		r.mem.escape(out[i])
 	}
@@ -132,6 +141,10 @@ func (r *run) context(ctx context.Context, f *frame, s *step, i int) *ops.Ctx {
 // step runs one node and moves its outputs into their slots.
 func (r *run) step(ctx context.Context, p *program, f *frame, i int) error {
 	s := &p.steps[i]
+	if s.static && f.fixed.out[i] != nil {
+		f.take(r, s, f.fixed.out[i])
+		return nil
+	}
 	c := r.context(ctx, f, s, i)
 	var start time.Time
 	if r.profile != nil {
@@ -146,19 +159,31 @@ func (r *run) step(ctx context.Context, p *program, f *frame, i int) error {
 		r.profile.add(s, c, start)
 	}
 	for k, v := range c.Out {
-		if v == nil {
-			if s.wanted[k] {
-				return fmt.Errorf("output %d was not computed", k)
-			}
-			continue
-		}
-		if s.out[k] < 0 || !s.wanted[k] {
-			if t, ok := v.(*tensor.Tensor); ok && !aliases(c, k, t) {
+		switch t, ok := v.(*tensor.Tensor); {
+		case v == nil && s.wanted[k]:
+			return fmt.Errorf("output %d was not computed", k)
+		case v != nil && !s.wanted[k]:
+			if ok && !aliases(c, k, t) {
 				r.mem.Free(t)
 			}
-			continue
+			c.Out[k] = nil
 		}
-		f.set(r, s.out[k], v)
+	}
+	if s.static {
+		f.fixed.keep(r, i, c.Out)
+	}
+	f.take(r, s, c.Out)
+	clear(c.In)
+	clear(c.Out)
+	return nil
+}
+
+// take moves a step's outputs into their slots and drops what nobody reads any more.
+func (f *frame) take(r *run, s *step, out []tensor.Value) {
+	for k, v := range out {
+		if v != nil {
+			f.set(r, s.out[k], v)
+		}
 	}
 	for _, slot := range s.release {
 		if v := f.slots[slot]; v != nil {
@@ -166,9 +191,6 @@ func (r *run) step(ctx context.Context, p *program, f *frame, i int) error {
 			f.slots[slot] = nil
 		}
 	}
-	clear(c.In)
-	clear(c.Out)
-	return nil
 }
 
 // aliases reports whether an unwanted output shares its memory with another output.

@@ -1,0 +1,74 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
+)
+
+// Much of an exported graph computes shapes from shapes. Such steps are static: their results depend on the shapes of the
+// model's inputs alone, so a run keeps them and computes them again only when a shape changes.
+
+// maxStatic is the largest result in bytes that is kept.
+const maxStatic = 64 << 10
+
+// isStatic reports whether a node's results follow from the shapes of the inputs: it reads static values and constants only,
+// or the shape of a value whose dimensions inference knows as expressions over the inputs' symbols.
+func (c *compiler) isStatic(n *graph.Node) bool {
+	if c.outer != nil || n.HasSubgraphs() || graph.IsRandom(n.OpType) || len(n.Inputs) == 0 {
+		return false
+	}
+	if n.Domain == "" && (n.OpType == "Shape" || n.OpType == "Size") && n.Inputs[0] != nil {
+		t := n.Inputs[0].Type
+		unknown := func(d tensor.Dim) bool { return !d.Known() }
+		if t.Kind == tensor.KindTensor && t.Ranked && !slices.ContainsFunc(t.Dims, unknown) {
+			return true
+		}
+	}
+	for _, v := range n.Inputs {
+		if v != nil && v.Const == nil && !c.static[v] {
+			return false
+		}
+	}
+	return true
+}
+
+// staticResults are the results of a frame's static steps for one set of input shapes.
+type staticResults struct {
+	key []int            // ranks and shapes of the inputs
+	out [][]tensor.Value // by step; nil where nothing is kept
+	buf []int            // memory for the next key
+}
+
+// prepare drops the results if the inputs have other shapes than before.
+func (s *staticResults) prepare(in []tensor.Value, steps int) {
+	s.buf = s.buf[:0]
+	for _, v := range in {
+		t, ok := v.(*tensor.Tensor)
+		if !ok {
+			s.buf = append(s.buf, -1)
+			continue
+		}
+		s.buf = append(s.buf, t.Rank())
+		s.buf = append(s.buf, t.Shape()...)
+	}
+	if s.out != nil && slices.Equal(s.buf, s.key) {
+		return
+	}
+	s.key = append(s.key[:0], s.buf...)
+	s.out = make([][]tensor.Value, steps)
+}
+
+// keep stores a static step's results, if they are small tensors; their memory leaves the run's free list.
+func (s *staticResults) keep(r *run, i int, out []tensor.Value) {
+	for _, v := range out {
+		if t, ok := v.(*tensor.Tensor); v != nil && (!ok || len(t.Bytes()) > maxStatic) {
+			return
+		}
+	}
+	for _, v := range out {
+		r.mem.escape(v)
+	}
+	s.out[i] = slices.Clone(out)
+}

@@ -1,0 +1,50 @@
+package exec_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/graph/exec"
+	"github.com/sardonyx-ml/sardonyx/onnx"
+	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
+	"github.com/sardonyx-ml/sardonyx/onnx/text"
+)
+
+// TestShapesFollowInputs runs shape arithmetic on changing shapes and changes the outputs in between: what a run keeps must
+// be neither stale nor shared with the caller.
+func TestShapesFollowInputs(t *testing.T) {
+	p, err := text.Parse(`<ir_version: 8, opset_import: ["" : 17]>
+g (float[N,M] x) => (int64[2] s, int64[2] same, float[K] y) {
+	s = Shape (x)
+	same = Identity (s)
+	two = Constant <value = int64[1] {2}> ()
+	d = Mul (s, two)
+	n = ReduceProd <keepdims = 1> (s)
+	y = Reshape (x, n)
+	unused = Reshape (x, d)
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := exec.New(&onnx.Model{Proto: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 6 {
+		n, m := int64(2+round/2), int64(3)
+		out, err := s.Run(context.Background(), map[string]tensor.Value{"x": tensor.New(tensor.Float32, int(n), int(m))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"s", "same"} {
+			got := out[name].(*tensor.Tensor).Int64()
+			if got[0] != n || got[1] != m {
+				t.Fatalf("round %d: %s = %v, want [%d %d]", round, name, got, n, m)
+			}
+			got[0] = -1
+		}
+		if y := out["y"].(*tensor.Tensor); y.Dim(0) != int(n*m) {
+			t.Fatalf("round %d: y has shape %v", round, y.Shape())
+		}
+	}
+}
