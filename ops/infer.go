@@ -204,6 +204,12 @@ func broadcastDim(d, e tensor.Dim) (tensor.Dim, error) {
 		return d, nil
 	case bok:
 		return e, nil
+	// Slicing a table of positions to the length of the input gives min(table, length). Where that is not the length
+	// itself it must be 1 to broadcast at all: the result is the length in either case.
+	case e.IsMinWith(d):
+		return d, nil
+	case d.IsMinWith(e):
+		return e, nil
 	}
 	return tensor.Dim{}, nil
 }
