@@ -134,7 +134,7 @@ func (l *loader) generate(p exec.Port, name string, seed uint64, in map[string]t
 }
 
 // maxGenerated bounds the elements of a generated input.
-const maxGenerated = 1 << 32
+const maxGenerated = 1 << 28
 
 func (l *loader) random(rnd *rand.Rand, d tensor.DType) float64 {
 	whole := !d.IsFloat() && d != tensor.Complex64 && d != tensor.Complex128
