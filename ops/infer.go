@@ -166,7 +166,8 @@ func NormAxis(axis, rank int) (int, error) {
 }
 
 // BroadcastDims returns the dimensions that shapes broadcast to. A symbolic dimension against a number other than 1
-// gives the number; against another symbol, unknown.
+// gives the number. Of two expressions, the one that is never smaller is taken; they are unknown together if neither is. (A
+// dimension of 0, which would not broadcast to anything but 1 and itself, is not reckoned with.)
 func BroadcastDims(shapes ...[]tensor.Dim) ([]tensor.Dim, error) {
 	rank := 0
 	for _, s := range shapes {
@@ -204,11 +205,9 @@ func broadcastDim(d, e tensor.Dim) (tensor.Dim, error) {
 		return d, nil
 	case bok:
 		return e, nil
-	// Slicing a table of positions to the length of the input gives min(table, length). Where that is not the length
-	// itself it must be 1 to broadcast at all: the result is the length in either case.
-	case e.IsMinWith(d):
+	case d.AtLeast(e):
 		return d, nil
-	case d.IsMinWith(e):
+	case e.AtLeast(d):
 		return e, nil
 	}
 	return tensor.Dim{}, nil

@@ -61,7 +61,11 @@ func compare(t *testing.T, head, src string, want map[string]int, disable ...str
 	t.Helper()
 	plain := session(t, head, src, opt.Options{Level: opt.Off})
 	fast := session(t, head, src, opt.Options{Level: opt.All, Check: true, Disable: disable})
-	if got := fast.OptStats().Applied; !maps.Equal(got, want) {
+	got := maps.Clone(fast.OptStats().Applied)
+	if _, ok := want["cse"]; !ok {
+		delete(got, "cse") // tests write constants as often as they like
+	}
+	if !maps.Equal(got, want) {
 		t.Errorf("applied %v, want %v (refused: %v)\n%s", got, want, fast.OptStats().Refused, src)
 	}
 	in := feeds(t, plain)

@@ -40,8 +40,11 @@ var passes = []Pass{
 	{Name: "infer", Level: Off, Run: func(g *graph.Graph, _ *Stats) error { return g.Infer() }},
 	// Folding turns known shapes and attribute-like inputs into constants, which patterns and operators look at.
 	{Name: "fold", Level: Basic, After: "infer", Run: func(g *graph.Graph, _ *Stats) error { g.Fold(); return nil }},
+	{Name: "eliminate", Level: All, After: "fold", Run: rewrite(eliminateRules...)},
+	{Name: "shapes", Level: All, After: "eliminate", Run: rewrite(slices.Concat(shapeRules, eliminateRules)...)},
+	{Name: "cse", Level: All, After: "shapes", Run: shareSubexpressions},
 	// Scales fold into constant weights before anything else takes the weights.
-	{Name: "batchnorm", Level: All, After: "fold", Run: rewrite(batchNormRules...)},
+	{Name: "batchnorm", Level: All, After: "cse", Run: rewrite(batchNormRules...)},
 	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
 	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules)...)},
 	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
@@ -63,7 +66,11 @@ func init() {
 }
 
 func rewrite(rules ...Rule) func(*graph.Graph, *Stats) error {
-	return func(g *graph.Graph, stats *Stats) error { return Apply(g, stats, rules...) }
+	return func(g *graph.Graph, stats *Stats) error {
+		err := Apply(g, stats, rules...)
+		g.RemoveDead() // what nobody needs any more must not count as a reader
+		return err
+	}
 }
 
 // Options control Optimize.

@@ -118,14 +118,13 @@ func (ps anyOf) match(m *Match, v *graph.Value, then func() bool) bool {
 
 // Call matches an output of an operator applied to arguments.
 type Call struct {
-	domain  string
-	ops     []string
-	args    []Pattern
-	out     int
-	name    string
-	check   func(*graph.Node) bool
-	prefix  bool // more inputs than args are allowed
-	anyOuts bool
+	domain string
+	ops    []string
+	args   []Pattern
+	out    int
+	name   string
+	check  func(*graph.Node) bool
+	prefix bool // more inputs than args are allowed
 }
 
 // Op matches output 0 of an operator of the default domain. The arguments of commutative operators match in any order;

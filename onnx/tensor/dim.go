@@ -384,12 +384,3 @@ func (d Dim) Symbols(yield func(string)) {
 		}
 	}
 }
-
-// IsMinWith reports whether d is the smaller of e and something else, as an expression min(…, e).
-func (d Dim) IsMinWith(e Dim) bool {
-	if !d.known || d.c != 0 || len(d.terms) != 1 || d.terms[0].coef != 1 || len(d.terms[0].atoms) != 1 {
-		return false
-	}
-	a := d.terms[0].atoms[0]
-	return a.fn == "min" && (a.args[0].Equal(e) || a.args[1].Equal(e))
-}
