@@ -90,14 +90,14 @@ func TestAttention(t *testing.T) {
 			if c.want > 0 {
 				want["attention"] = c.want
 			}
-			rewritesWithout(t, []string{"products"}, src, want)
+			rewritesWithout(t, []string{"products", "eliminate", "shapes"}, src, want)
 		})
 	}
 }
 
 // The probabilities are wanted, too.
 func TestAttentionOutput(t *testing.T) {
-	rewritesWithout(t, []string{"products"}, `g (float[2,5,3] q, float[2,5,3] k, float[2,5,3] v) => (float[2,5,3] y, float[2,5,5] p) {
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, `g (float[2,5,3] q, float[2,5,3] k, float[2,5,3] v) => (float[2,5,3] y, float[2,5,5] p) {
 		kt = Transpose <perm = [0, 2, 1]> (k)
 		s = MatMul (q, kt)
 		p = Softmax <axis = -1> (s)
@@ -106,7 +106,7 @@ func TestAttentionOutput(t *testing.T) {
 
 // Arrays of rank 3, with batch and heads merged or without heads.
 func TestAttentionRank3(t *testing.T) {
-	rewritesWithout(t, []string{"products"}, `g (float[5,batch,3] xq, float[5,batch,3] xk, float[5,batch,3] xv, float[batch,5,5] m) => (float[5,batch,3] y) {
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, `g (float[5,batch,3] xq, float[5,batch,3] xk, float[5,batch,3] xv, float[batch,5,5] m) => (float[5,batch,3] y) {
 		q = Transpose <perm = [1, 0, 2]> (xq)
 		k = Transpose <perm = [1, 2, 0]> (xk)
 		v = Transpose <perm = [1, 0, 2]> (xv)
@@ -131,18 +131,18 @@ func TestAttentionRank3(t *testing.T) {
 		o = Reshape (o0, four)
 		t = Transpose <perm = [0, 2, 1, 3]> (o)
 		y = Reshape (t, join) }`
-	rewritesWithout(t, []string{"products"}, attentionStart+merge+`
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, attentionStart+merge+`
 		s4 = Reshape (s, scores)
 		a = Add (s4, m)
 		s3 = Reshape (a, flatScores)
 		p = Softmax <axis = -1> (s3)`+end, map[string]int{"attention": 1})
-	rewritesWithout(t, []string{"products"}, attentionStart+merge+`
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, attentionStart+merge+`
 		p = Softmax <axis = -1> (s)`+end, map[string]int{"attention": 1})
 }
 
 // Keys and values are appended to a cache that is an output, and shared by several heads.
 func TestAttentionCache(t *testing.T) {
-	rewritesWithout(t, []string{"products"}, `g (float[batch,5,12] xq, float[batch,5,6] xk, float[batch,2,4,3] pk, float[batch,2,4,3] pv) => (float[batch,5,12] y, float[batch,2,9,3] ck, float[batch,2,9,3] cv) {
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, `g (float[batch,5,12] xq, float[batch,5,6] xk, float[batch,2,4,3] pk, float[batch,2,4,3] pv) => (float[batch,5,12] y, float[batch,2,9,3] ck, float[batch,2,9,3] cv) {
 		split = Constant <value = int64[4] {0, 0, 2, 3}> ()
 		wide = Constant <value = int64[4] {0, 0, 4, 3}> ()
 		join = Constant <value = int64[3] {0, 0, 12}> ()
@@ -170,7 +170,7 @@ func TestAttentionCache(t *testing.T) {
 }
 
 func TestShapeTranspose(t *testing.T) {
-	rewritesWithout(t, []string{"products"}, `g (float[batch,5,6] x) => (int64[3] y) {
+	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, `g (float[batch,5,6] x) => (int64[3] y) {
 		t = Transpose <perm = [0, 2, 1]> (x)
 		y = Shape (t) }`, map[string]int{"shape-transpose": 1})
 }
