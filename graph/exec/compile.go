@@ -36,7 +36,8 @@ type step struct {
 	dies    []bool        // input i is read here for the last time, and by this input only
 	release []int         // slots that nobody reads after this step
 	subs    map[string]*program
-	static  bool // the outputs depend on the shapes of the model's inputs alone
+	// static: the outputs depend on shapes alone; observed: the step itself sees whether a shape changed.
+	static, observed bool
 }
 
 // packed is what an operator made of its constant inputs.
@@ -52,7 +53,7 @@ type compiler struct {
 	slot  map[*graph.Value]int
 	outer *compiler
 	packs map[*graph.Node]packed
-	// static are the values that follow from the shapes of the model's inputs.
+	// static are the values that follow from shapes.
 	static map[*graph.Value]bool
 }
 
@@ -124,7 +125,7 @@ func (c *compiler) step(n *graph.Node, uses map[*graph.Value]int) step {
 		inner.build(uses)
 		s.subs[name] = inner.p
 	}
-	s.static = c.isStatic(n)
+	s.static, s.observed = c.isStatic(n)
 	for _, v := range n.Outputs {
 		if v != nil && s.static {
 			c.static[v] = true

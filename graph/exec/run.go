@@ -141,7 +141,7 @@ func (r *run) context(ctx context.Context, f *frame, s *step, i int) *ops.Ctx {
 // step runs one node and moves its outputs into their slots.
 func (r *run) step(ctx context.Context, p *program, f *frame, i int) error {
 	s := &p.steps[i]
-	if s.static && f.fixed.out[i] != nil {
+	if s.static && !s.observed && f.fixed.out[i] != nil {
 		f.take(r, s, f.fixed.out[i])
 		return nil
 	}
@@ -169,7 +169,10 @@ func (r *run) step(ctx context.Context, p *program, f *frame, i int) error {
 			c.Out[k] = nil
 		}
 	}
-	if s.static {
+	if s.observed && c.Out[0] != nil {
+		f.fixed.observe(i, c.Out)
+	}
+	if s.static && f.fixed.out[i] == nil {
 		f.fixed.keep(r, i, c.Out)
 	}
 	f.take(r, s, c.Out)

@@ -7,31 +7,31 @@ import (
 	"github.com/sardonyx-ml/sardonyx/onnx/tensor"
 )
 
-// Much of an exported graph computes shapes from shapes. Such steps are static: their results depend on the shapes of the
-// model's inputs alone, so a run keeps them and computes them again only when a shape changes.
+// Much of an exported graph computes shapes from shapes. Such steps are static: their results depend on the shapes of values
+// alone, so a run keeps them and computes them again only when a shape changes. Where inference knows a shape as expressions
+// over the inputs' symbols, the inputs' shapes tell; other shapes are observed: their Shape steps run each time, and a result
+// that differs from the last one drops everything that was kept.
 
 // maxStatic is the largest result in bytes that is kept.
 const maxStatic = 64 << 10
 
-// isStatic reports whether a node's results follow from the shapes of the inputs: it reads static values and constants only,
-// or the shape of a value whose dimensions inference knows as expressions over the inputs' symbols.
-func (c *compiler) isStatic(n *graph.Node) bool {
+// isStatic reports whether a node's results follow from shapes: it reads static values and constants only, or the shape of a
+// value. observed is set if inference does not know that shape.
+func (c *compiler) isStatic(n *graph.Node) (static, observed bool) {
 	if c.outer != nil || n.HasSubgraphs() || graph.IsRandom(n.OpType) || len(n.Inputs) == 0 {
-		return false
+		return false, false
 	}
 	if n.Domain == "" && (n.OpType == "Shape" || n.OpType == "Size") && n.Inputs[0] != nil {
 		t := n.Inputs[0].Type
 		unknown := func(d tensor.Dim) bool { return !d.Known() }
-		if t.Kind == tensor.KindTensor && t.Ranked && !slices.ContainsFunc(t.Dims, unknown) {
-			return true
-		}
+		return true, t.Kind != tensor.KindTensor || !t.Ranked || slices.ContainsFunc(t.Dims, unknown)
 	}
 	for _, v := range n.Inputs {
 		if v != nil && v.Const == nil && !c.static[v] {
-			return false
+			return false, false
 		}
 	}
-	return true
+	return true, false
 }
 
 // staticResults are the results of a frame's static steps for one set of input shapes.
@@ -58,6 +58,18 @@ func (s *staticResults) prepare(in []tensor.Value, steps int) {
 	}
 	s.key = append(s.key[:0], s.buf...)
 	s.out = make([][]tensor.Value, steps)
+}
+
+// observe compares the result of a Shape or Size step with the last one. It drops all kept results if they differ; those
+// that this run has used already came from shapes that were the same.
+func (s *staticResults) observe(i int, out []tensor.Value) {
+	if s.out[i] == nil {
+		return
+	}
+	a, b := s.out[i][0].(*tensor.Tensor), out[0].(*tensor.Tensor)
+	if !slices.Equal(a.Int64(), b.Int64()) {
+		clear(s.out)
+	}
 }
 
 // keep stores a static step's results, if they are small tensors; their memory leaves the run's free list.

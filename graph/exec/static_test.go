@@ -48,3 +48,35 @@ g (float[N,M] x) => (int64[2] s, int64[2] same, float[K] y) {
 		}
 	}
 }
+
+// TestShapesFollowData does so where the shape depends on data.
+func TestShapesFollowData(t *testing.T) {
+	p, err := text.Parse(`<ir_version: 8, opset_import: ["" : 17]>
+g (float[N] x) => (int64[1] n, int64[1] twice) {
+	i = NonZero (x)
+	s = Shape <start = 1> (i)
+	n = Identity (s)
+	two = Constant <value = int64[1] {2}> ()
+	twice = Mul (s, two)
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := exec.New(&onnx.Model{Proto: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ones := range []int64{3, 3, 1, 0, 3} {
+		x := tensor.New(tensor.Float32, 5)
+		for i := range ones {
+			x.Float32()[i] = 1
+		}
+		out, err := s.Run(context.Background(), map[string]tensor.Value{"x": x})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, twice := out["n"].(*tensor.Tensor).Int64()[0], out["twice"].(*tensor.Tensor).Int64()[0]; n != ones || twice != 2*ones {
+			t.Fatalf("%d ones: %d, %d", ones, n, twice)
+		}
+	}
+}
