@@ -16,6 +16,11 @@ var attentionRules = []Rule{
 		a := findAttention(m.Root.Outputs[0])
 		return b.CallN(ops.Internal, "Attention", 1, a.attrs(), a.inputs()...)[0]
 	}},
+}
+
+// transposedShapeRules free transposes that only their shape keeps alive; the shape of an attention's output must not be taken before it
+// is found.
+var transposedShapeRules = []Rule{
 	{Name: "shape-transpose", Match: shapeTranspose{}, Build: func(b *Rewrite, m *Match) *graph.Value {
 		t := m.Root.Inputs[0].Node
 		perm, _ := transposition(t)
