@@ -156,12 +156,7 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 
 // skinny is the largest number of rows for which packing B does not pay.
-func skinny[T Number]() int {
-	if kernelOf[T]().row == nil {
-		return 1
-	}
-	return 3
-}
+func skinny[T Number]() int { return kernelOf[T]().few }
 
 // direct reports whether the product is computed from B as it lies in memory.
 func (g *Args[T]) direct() bool {
@@ -180,7 +175,7 @@ func (g *Args[T]) tile(w *work[T], i0, m, j0, n int) {
 		g.clear(i0, m, j0, n)
 	case g.direct():
 		g.tileDirect(w, i0, m, j0, n)
-	case g.M <= skinny[T]() && kernelOf[T]().row != nil && g.PackedB != nil && g.PackedA == nil && g.A.Col == 1:
+	case g.M <= skinny[T]() && g.PackedB != nil && g.PackedA == nil && g.A.Col == 1:
 		g.tileRows(w, i0, m, j0, n)
 	default:
 		g.tilePacked(w, i0, m, j0, n)

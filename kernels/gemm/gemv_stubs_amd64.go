@@ -13,3 +13,13 @@ func axpy8AVX2(c *float32, n int, a *float32, b *float32, ldb int)
 //
 //go:noescape
 func dot4AVX2(y *float32, a *float32, b *float32, ldb int, k int)
+
+// rowAVX2 sets c[i] = Σ a[p]·b[24·p+i] for i < 24 and p < k, or adds to it.
+//
+//go:noescape
+func rowAVX2(c *float32, a *float32, b *float32, k int, add bool)
+
+// rowAVX512 sets c[i] = Σ a[p]·b[48·p+i] for i < 48 and p < k, or adds to it.
+//
+//go:noescape
+func rowAVX512(c *float32, a *float32, b *float32, k int, add bool)

@@ -1,11 +1,12 @@
 package gemm
 
 // kernel is a micro kernel: run sets, or adds to if add, m ≤ mr rows and n ≤ nr columns of C at c, whose rows are ldc apart,
-// from a panel of A (kc groups of mr elements) and a panel of B (kc groups of nr). tmp has room for mr×nr elements. row, if
-// there is one, does so for one row of A and C, nr elements at c, with the kc elements of a.
+// from a panel of A (kc groups of mr elements) and a panel of B (kc groups of nr). tmp has room for mr×nr elements. row does
+// so for one row of A and C, nr elements at c, with the kc elements of a.
 type kernel[T Number] struct {
 	name   string
 	mr, nr int
+	few    int // up to how many rows are multiplied by row
 	kc     int // rows of a block of B, such that a panel of it stays in the first-level cache
 	run    func(c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T)
 	row    func(c, a, b []T, add bool)
@@ -22,7 +23,7 @@ func kernelOf[T Number]() *kernel[T] {
 	if k, ok := any(float32Kernel).(*kernel[T]); ok {
 		return k
 	}
-	return &kernel[T]{name: "go", mr: 4, nr: 4, kc: blockK, run: microGo[T], row: micro1x4[T]}
+	return &kernel[T]{name: "go", mr: 4, nr: 4, few: 3, kc: blockK, run: microGo[T], row: micro1x4[T]}
 }
 
 // float32Kernel is the best kernel for float32 on this machine.
@@ -35,7 +36,7 @@ func pickFloat32() *kernel[float32] {
 	panic("gemm: no kernel")
 }
 
-var float32Go = &kernel[float32]{name: "go", mr: 4, nr: 4, kc: blockK, run: microGo[float32], row: micro1x4[float32]}
+var float32Go = &kernel[float32]{name: "go", mr: 4, nr: 4, few: 3, kc: blockK, run: microGo[float32], row: micro1x4[float32]}
 
 // microGo is the portable micro kernel.
 func microGo[T Number](c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T) {

@@ -8,10 +8,10 @@ import "github.com/sardonyx-ml/sardonyx/kernels/cpu"
 func float32Kernels() []*kernel[float32] {
 	var ks []*kernel[float32]
 	if cpu.AVX512 {
-		ks = append(ks, &kernel[float32]{name: "avx512", mr: 8, nr: 48, kc: blockK, run: runAVX512})
+		ks = append(ks, &kernel[float32]{name: "avx512", mr: 8, nr: 48, few: 1, kc: blockK, run: runAVX512, row: runRowAVX512})
 	}
 	if cpu.AVX2 {
-		ks = append(ks, &kernel[float32]{name: "avx2", mr: 4, nr: 24, kc: blockK, run: runAVX2})
+		ks = append(ks, &kernel[float32]{name: "avx2", mr: 4, nr: 24, few: 1, kc: blockK, run: runAVX2, row: runRowAVX2})
 	}
 	return append(ks, float32Go)
 }
@@ -44,6 +44,22 @@ func runAVX2(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp [
 
 func runAVX512(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
 	runVectors(&microAVX512[m-1], 8, 16, c, ldc, a, b, kc, m, n, add, tmp)
+}
+
+func runRowAVX2(c, a, b []float32, add bool) {
+	if len(a) == 0 {
+		return
+	}
+	_, _ = c[23], b[len(a)*24-1]
+	rowAVX2(&c[0], &a[0], &b[0], len(a), add)
+}
+
+func runRowAVX512(c, a, b []float32, add bool) {
+	if len(a) == 0 {
+		return
+	}
+	_, _ = c[47], b[len(a)*48-1]
+	rowAVX512(&c[0], &a[0], &b[0], len(a), add)
 }
 
 // runVectors computes whole vectors of columns in place and the rest through tmp.

@@ -31,3 +31,30 @@ func AddRows[T Number](c, a, b []T, ldb int) {
 		}
 	}
 }
+
+// MulRow adds a·B to the row c for a packed B. backward goes from the last columns to the first, for who multiplies with the same B
+// again and again: what the cache still holds of it comes first then.
+func MulRow[T Number](c, a []T, b *Packed[T], backward bool) {
+	kern := kernelOf[T]()
+	if len(c) == 0 || len(a) == 0 {
+		return
+	}
+	if len(a) != b.k || kern.nr != b.width || roundUp(len(c), kern.nr)*b.k != len(b.data) {
+		panic("gemm: packed matrix does not fit")
+	}
+	var tmp [maxNR]T
+	last := (len(c) - 1) / kern.nr
+	for i := range last + 1 {
+		if backward {
+			i = last - i
+		}
+		j := i * kern.nr
+		n := min(kern.nr, len(c)-j)
+		if n == kern.nr {
+			kern.row(c[j:j+n], a, b.block(j, 0, b.k), true)
+			continue
+		}
+		kern.row(tmp[:kern.nr], a, b.block(j, 0, b.k), false)
+		addRow(c[j:], tmp[:n], true)
+	}
+}

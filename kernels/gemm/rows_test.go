@@ -54,3 +54,57 @@ func closeTo(t *testing.T, what string, i int, got float32, want float64) {
 		t.Errorf("%s: element %d is %v, want %v", what, i, got, want)
 	}
 }
+
+// The kernels for one row and a packed panel.
+func TestRowKernels(t *testing.T) {
+	for _, kern := range float32Kernels() {
+		for _, k := range []int{1, 2, 3, 4, 5, 7, 8, 9, 64, 65} {
+			for _, add := range []bool{false, true} {
+				a, b := kerneltest.Rand(k + 1000)[:k], kerneltest.Rand(k*kern.nr)
+				c, check := kerneltest.Guarded(t, kern.nr)
+				for i := range c {
+					c[i] = float32(i)
+				}
+				kern.row(c, a, b, add)
+				check()
+				for i, got := range c {
+					want := float64(0)
+					if add {
+						want = float64(i)
+					}
+					for p, v := range a {
+						want += float64(v) * float64(b[p*kern.nr+i])
+					}
+					closeTo(t, fmt.Sprintf("%s, k %d, add %t", kern.name, k, add), i, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestMulRow(t *testing.T) {
+	best := float32Kernel
+	defer func() { float32Kernel = best }()
+	for _, kern := range float32Kernels() {
+		float32Kernel = kern
+		for _, n := range []int{0, 1, kern.nr - 1, kern.nr, kern.nr + 1, 3*kern.nr + 5} {
+			for _, k := range []int{0, 1, 37} {
+				a, b := kerneltest.Rand(k + 1000)[:k], kerneltest.Rand(k*n)
+				p := PackB(RowMajor(b, n, false), k, n)
+				for _, backward := range []bool{false, true} {
+					c, check := kerneltest.Guarded(t, n)
+					clear(c)
+					MulRow(c, a, p, backward)
+					check()
+					for i, got := range c {
+						want := 0.0
+						for q, v := range a {
+							want += float64(v) * float64(b[q*n+i])
+						}
+						closeTo(t, fmt.Sprintf("%s, %d×%d", kern.name, k, n), i, got, want)
+					}
+				}
+			}
+		}
+	}
+}

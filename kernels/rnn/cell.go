@@ -1,5 +1,7 @@
 package rnn
 
+import "github.com/sardonyx-ml/sardonyx/kernels/vec"
+
 // The cells below advance one sequence of the batch by one step. Their slices hold gates of the same length one after the other;
 // gates are pre-activation sums and are overwritten.
 
@@ -26,31 +28,34 @@ func LSTMCell[T Float](h, c, gates, p []T, act *[3]Func[T], clip T, coupled bool
 	}
 	clamp(gates[:n], clip)
 	clamp(gates[2*n:], clip)
-	act[0](gi)
 	act[1](gc)
-	if coupled {
-		for k, v := range gi {
-			gf[k] = 1 - v
-		}
+	if p == nil && !coupled {
+		clamp(out, clip)
+		act[0](gates[:3*n])
 	} else {
-		act[0](gf)
-	}
-	for k := range c {
-		c[k] = gf[k]*c[k] + gi[k]*gc[k]
-	}
-	if p != nil {
-		for k, v := range c {
-			out[k] += p[n+k] * v
+		act[0](gi)
+		if coupled {
+			vec.ScalarSub(gf, 1, gi)
+		} else {
+			act[0](gf)
 		}
 	}
-	clamp(out, clip)
-	act[0](out)
+	vec.Mul(c, gf, c)
+	vec.Mul(gi, gi, gc)
+	vec.Add(c, c, gi)
+	if p != nil || coupled {
+		if p != nil {
+			for k, v := range c {
+				out[k] += p[n+k] * v
+			}
+		}
+		clamp(out, clip)
+		act[0](out)
+	}
 	copy(h, c)
 	clamp(h, clip)
 	act[2](h)
-	for k := range h {
-		h[k] *= out[k]
-	}
+	vec.Mul(h, h, out)
 }
 
 // RNNCell takes the gate (n) and writes the new hidden state to h.
@@ -66,9 +71,7 @@ func GRUReset[T Float](rh, gates, h []T, f Func[T], clip T) {
 	g := gates[:2*n]
 	clamp(g, clip)
 	f(g)
-	for k, v := range h {
-		rh[k] = g[n+k] * v
-	}
+	vec.Mul(rh, g[n:], h)
 }
 
 // GRUUpdate sets h = (1-z)·g(gate) + z·h. z and gate are as long as h.

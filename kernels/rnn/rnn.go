@@ -75,21 +75,44 @@ func Pack[T Float](w, r []T, gates, input, hidden int, split bool) Weights[T] {
 }
 
 // WorkLen is the length of the scratch memory that Run needs.
-func (a *Args[T]) WorkLen() int {
+func (a *Args[T]) WorkLen() int { return a.Directions * a.workLen() }
+
+func (a *Args[T]) workLen() int {
 	gn := a.Kind.Gates() * a.Hidden
 	return a.Steps*a.Batch*gn + 2*a.Batch*gn + 3*a.Batch*a.Hidden + 2*gn
 }
 
-// Run computes the layer. work has at least WorkLen elements. stop is asked before each step; Run returns early when it says so.
+// serial runs a direction on the goroutine that has it.
+var serial = parallel.NewPool(1)
+
+// Run computes the layer. work has at least WorkLen elements. stop is asked before each step, concurrently; Run returns early when
+// it says so.
 func Run[T Float](p *parallel.Pool, a *Args[T], work []T, stop func() bool) {
-	for d := range a.Directions {
-		l := newLayer(p, a, d, work)
-		l.project()
-		for s := 0; s < l.longest && !stop(); s++ {
-			l.step(s)
+	if a.Directions == 1 || a.Product != nil || p.Threads() == 1 {
+		for d := range a.Directions {
+			a.run(p, d, work, stop)
 		}
-		l.finish()
+		return
 	}
+	inner := p
+	if p.Threads() <= a.Directions {
+		inner = serial
+	}
+	p.For(a.Directions, 1, func(lo, hi int) {
+		for d := lo; d < hi; d++ {
+			a.run(inner, d, work[d*a.workLen():], stop)
+		}
+	})
+}
+
+// run computes direction d.
+func (a *Args[T]) run(p *parallel.Pool, d int, work []T, stop func() bool) {
+	l := newLayer(p, a, d, work)
+	l.project()
+	for s := 0; s < l.longest && !stop(); s++ {
+		l.step(s)
+	}
+	l.finish()
 }
 
 // layer is one direction of a run.
@@ -97,6 +120,7 @@ type layer[T Float] struct {
 	*Args[T]
 	pool     *parallel.Pool
 	d, gn    int
+	backward bool // of the next product of one row
 	reverse  bool
 	longest  int
 	weights  Weights[T]
@@ -263,6 +287,11 @@ func (l *layer[T]) gru(s, n int, act *[3]Func[T]) {
 func (l *layer[T]) recur(c []T, n int, x []T, r *gemm.Packed[T]) {
 	if l.Product != nil {
 		l.Product(l.d, true, c, x, l.Batch)
+		return
+	}
+	if l.Batch == 1 && (l.pool.Threads() == 1 || n*l.Hidden < 1<<17) {
+		gemm.MulRow(c[:n], x[:l.Hidden], r, l.backward)
+		l.backward = !l.backward
 		return
 	}
 	gemm.Mul(l.pool, &gemm.Args[T]{M: l.Batch, N: n, K: l.Hidden, C: c, LDC: l.gn, A: gemm.RowMajor(x, l.Hidden, false), PackedB: r, Acc: true})

@@ -61,7 +61,7 @@ func sizes[T kernel.Float](c *ops.Ctx, op layer, a *kernel.Args[T]) error {
 		a.Steps, a.Batch = x[1], x[0]
 	}
 	// All work memory, and each part of it, is smaller than this.
-	_, err = tensor.Shape{a.Steps + 6, a.Batch + 1, 4, a.Hidden + 1}.CheckSize()
+	_, err = tensor.Shape{a.Directions, a.Steps + 6, a.Batch + 1, 4, a.Hidden + 1}.CheckSize()
 	return err
 }
 

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -19,6 +21,8 @@ func main() {
 	}
 	axpy8(mask)
 	dot4()
+	row("rowAVX2", 8, func() reg.VecVirtual { return YMM() })
+	row("rowAVX512", 16, func() reg.VecVirtual { return ZMM() })
 	Generate()
 }
 
@@ -148,6 +152,77 @@ func dot4() {
 	VEXTRACTF128(U8(1), acc[0], high)
 	VADDPS(high, acc[0].AsX(), high)
 	VMOVUPS(high, Mem{Base: y})
+	VZEROUPPER()
+	RET()
+}
+
+// ahead is how many bytes before its use a packed panel is asked for.
+const ahead = 2048
+
+// row multiplies one row with a packed panel of three vectors' columns. Four rows of the panel have sums of their own, which hides the
+// latency of the additions.
+func row(name string, lanes int, vec func() reg.VecVirtual) {
+	const vecs, unroll = 3, 4
+	width := 4 * lanes * vecs // bytes
+	TEXT(name, NOSPLIT, "func(c, a, b *float32, k int, add bool)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s sets c[i] = Σ a[p]·b[%d·p+i] for i < %d and p < k, or adds to it.", name, lanes*vecs, lanes*vecs))
+	c, a, b, k := get("c"), get("a"), get("b"), get("k")
+	var acc [unroll][vecs]reg.VecVirtual
+	for u := range acc {
+		for v := range acc[u] {
+			acc[u][v] = vec()
+			if lanes == 16 {
+				VPXORD(acc[u][v], acc[u][v], acc[u][v])
+			} else {
+				VXORPS(acc[u][v], acc[u][v], acc[u][v])
+			}
+		}
+	}
+	step := func(u int) {
+		x := vec()
+		VBROADCASTSS(Mem{Base: a, Disp: 4 * u}, x)
+		for v := range vecs {
+			VFMADD231PS(Mem{Base: b, Disp: u*width + v*4*lanes}, x, acc[u][v])
+		}
+	}
+	Label(name + "_wide")
+	CMPQ(k, U32(unroll))
+	JLT(LabelRef(name + "_narrow"))
+	for line := 0; line < unroll*width; line += 64 {
+		PREFETCHT0(Mem{Base: b, Disp: ahead + line})
+	}
+	for u := range unroll {
+		step(u)
+	}
+	ADDQ(U32(4*unroll), a)
+	ADDQ(U32(uint32(unroll*width)), b)
+	SUBQ(U32(unroll), k)
+	JMP(LabelRef(name + "_wide"))
+	Label(name + "_narrow")
+	TESTQ(k, k)
+	JLE(LabelRef(name + "_sum"))
+	step(0)
+	ADDQ(U32(4), a)
+	ADDQ(U32(uint32(width)), b)
+	DECQ(k)
+	JMP(LabelRef(name + "_narrow"))
+	Label(name + "_sum")
+	for v := range vecs {
+		VADDPS(acc[1][v], acc[0][v], acc[0][v])
+		VADDPS(acc[3][v], acc[2][v], acc[2][v])
+		VADDPS(acc[2][v], acc[0][v], acc[0][v])
+	}
+	add := Load(Param("add"), GP8())
+	TESTB(add, add)
+	JE(LabelRef(name + "_store"))
+	for v := range vecs {
+		VADDPS(Mem{Base: c, Disp: v * 4 * lanes}, acc[0][v], acc[0][v])
+	}
+	Label(name + "_store")
+	for v := range vecs {
+		VMOVUPS(acc[0][v], Mem{Base: c, Disp: v * 4 * lanes})
+	}
 	VZEROUPPER()
 	RET()
 }
