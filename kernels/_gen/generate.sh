@@ -7,6 +7,7 @@ gen() { # generator, package, file stem
 }
 gen sgemm gemm sgemm
 gen qgemm gemm qgemm
+gen nbits gemm nbits
 gen vec vec vec
 gen window conv window
 gen gemv gemm gemv

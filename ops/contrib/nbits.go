@@ -90,10 +90,44 @@ func rowColumns(dst []float32, nr, k0, kc, j0, nc int, row func(dst []float32, s
 type matMulNBits struct {
 	k, n, bits, block int
 	int8              bool // A may be rounded to 8 bits, block by block
+	packed            *gemm.NBits
+}
+
+// Prepack implements ops.Prepacker.
+func (o matMulNBits) Prepack(in []*tensor.Tensor) (ops.Op, []int) {
+	if in[1] == nil || in[2] == nil || o.bits == 2 || len(in) > 4 && in[4] != nil {
+		return o, nil
+	}
+	vals := make([]tensor.Value, len(in))
+	dropped := []int{1, 2}
+	for i, t := range in {
+		if t != nil {
+			vals[i] = t
+		}
+	}
+	q, err := o.weights(&ops.Ctx{In: vals})
+	if err != nil {
+		return o, nil // Run says what is wrong
+	}
+	var zeros []float32
+	if len(in) > 3 && in[3] != nil {
+		dropped = append(dropped, 3)
+		zeros = make([]float32, o.n*q.blocks)
+		for i := range zeros {
+			zeros[i] = q.zero(i/q.blocks, i%q.blocks)
+		}
+	}
+	o.packed = gemm.PackNBits(o.bits, o.block, o.k, o.n, q.data, q.scales, zeros)
+	for i := 3; i < min(len(in), 5); i++ {
+		if in[i] == nil { // absent, or not constant: Run needs the weights as they are in that case
+			return o, nil
+		}
+	}
+	return o, dropped
 }
 
 func newMatMulNBits(a *ops.Attrs) (ops.Op, error) {
-	o := matMulNBits{a.Int("K", 0), a.Int("N", 0), a.Int("bits", 4), a.Int("block_size", 0), a.Int("accuracy_level", 0) == 4}
+	o := matMulNBits{a.Int("K", 0), a.Int("N", 0), a.Int("bits", 4), a.Int("block_size", 0), a.Int("accuracy_level", 0) == 4, nil}
 	if o.bits != 2 && o.bits != 4 && o.bits != 8 {
 		a.Errorf("bits is %d, not 2, 4 or 8", o.bits)
 	}
@@ -173,9 +207,16 @@ func (q *blockQuant) readZeros(c *ops.Ctx, i, n int) error {
 
 // Run implements ops.Op.
 func (o matMulNBits) Run(c *ops.Ctx) error {
-	q, err := o.weights(c)
-	if err != nil {
-		return err
+	packed := o.packed
+	if c.Has(3) || c.Has(4) {
+		packed = nil
+	}
+	var q *blockQuant
+	var err error
+	if packed == nil {
+		if q, err = o.weights(c); err != nil {
+			return err
+		}
 	}
 	bias, err := vectorOf(c, 5, o.n, "bias")
 	if err != nil {
@@ -185,30 +226,47 @@ func (o matMulNBits) Run(c *ops.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if o.int8 && q.groups == nil {
+	if o.int8 && (q == nil || q.groups == nil) {
 		if a, err = roundBlocks(c, a, o.k, o.block); err != nil {
 			return err
 		}
 	}
-	return multiply(c, a, o.k, o.n, q.columns, bias)
+	if packed == nil {
+		return multiply(c, a, o.k, o.n, q.columns, bias)
+	}
+	y, rows, err := newRows(c, o.k, o.n)
+	if err != nil {
+		return err
+	}
+	gemm.MulNBits(c.Pool, y, a, rows, packed, bias)
+	return nil
 }
 
-// multiply writes output 0, input 0 in a, with columns of length k, times a k×n matrix.
-func multiply(c *ops.Ctx, a []float32, k, n int, block gemm.BlockFunc[float32], bias []float32) error {
+// newRows makes output 0: as many rows as input 0 has, whose length is k, of n elements.
+func newRows(c *ops.Ctx, k, n int) (y []float32, rows int, err error) {
 	s := c.Tensor(0).Shape()
 	if len(s) == 0 || s[len(s)-1] != k {
-		return fmt.Errorf("input A has shape %v, not %d columns", s, k)
+		return nil, 0, fmt.Errorf("input A has shape %v, not %d columns", s, k)
 	}
 	shape := s.Clone()
 	shape[len(s)-1] = n
 	if _, err := shape.CheckSize(); err != nil {
-		return err
+		return nil, 0, err
 	}
 	out, err := c.New(0, tensor.Float32, shape)
 	if err != nil {
+		return nil, 0, err
+	}
+	return out.Float32(), s[:len(s)-1].Size(), nil
+}
+
+// multiply writes output 0, input 0 in a, with rows of length k, times a k×n matrix.
+func multiply(c *ops.Ctx, a []float32, k, n int, block gemm.BlockFunc[float32], bias []float32) error {
+	y, rows, err := newRows(c, k, n)
+	if err != nil {
 		return err
 	}
-	gemm.Mul(c.Pool, &gemm.Args[float32]{M: s[:len(s)-1].Size(), N: n, K: k, C: out.Float32(), LDC: n,
+	gemm.Mul(c.Pool, &gemm.Args[float32]{M: rows, N: n, K: k, C: y, LDC: n,
 		A: gemm.RowMajor(a, k, false), BlockB: block, Bias: gemm.Operand[float32]{Data: bias, Col: 1}})
 	return nil
 }

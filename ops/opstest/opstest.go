@@ -120,7 +120,39 @@ func runOn(tb testing.TB, call Call, pool *parallel.Pool, in []tensor.Value) ([]
 			tb.Errorf("%s: inferred output %d contradicts the result: %v", call.Name, i, err)
 		}
 	}
+	checkPacked(tb, call, op, c)
 	return c.Out, nil
+}
+
+// checkPacked compares the results with those of the operator after packing every input but the first.
+func checkPacked(tb testing.TB, call Call, op ops.Op, plain *ops.Ctx) {
+	tb.Helper()
+	p, ok := op.(ops.Prepacker)
+	if !ok {
+		return
+	}
+	consts, in := make([]*tensor.Tensor, len(plain.In)), append([]tensor.Value{}, plain.In...)
+	for i := 1; i < len(in); i++ {
+		consts[i] = plain.Tensor(i)
+	}
+	op, dropped := p.Prepack(consts)
+	for _, i := range dropped {
+		in[i] = nil
+	}
+	c := &ops.Ctx{Context: plain.Context, In: in, Out: make([]tensor.Value, len(plain.Out)), Wanted: plain.Wanted, OutTypes: plain.OutTypes, Mem: dirty{}, Pool: plain.Pool, RunGraph: plain.RunGraph}
+	defer c.ReleaseScratch()
+	if err := op.Run(c); err != nil {
+		tb.Errorf("%s: after packing: %v", call.Name, err)
+		return
+	}
+	for i, v := range plain.Out {
+		want, ok := v.(*tensor.Tensor)
+		if !ok {
+			continue
+		}
+		got, _ := c.Out[i].(*tensor.Tensor)
+		Equal(tb, got, want, 1e-3, 1e-5)
+	}
 }
 
 // Run1 is Run for operators with one output, which must succeed and be a tensor.
