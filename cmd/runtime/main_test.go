@@ -325,6 +325,39 @@ func TestConformanceTimeout(t *testing.T) {
 	}
 }
 
+func TestConformanceKnown(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"wrong", "right"} {
+		path := filepath.Join(dir, "cases", name)
+		set := filepath.Join(path, "test_data_set_0")
+		if err := os.MkdirAll(set, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		save(t, path, header+`g (int64[1] x) => (int64[1] y) { y = Neg (x) }`)
+		for file, v := range map[string]int64{"input_0.pb": 3, "output_0.pb": map[string]int64{"wrong": 3, "right": -3}[name]} {
+			if err := onnx.WriteValueFile(filepath.Join(set, file), "", tensor.Vector(v)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	known := filepath.Join(dir, "known.txt")
+	for _, c := range []struct {
+		list, want string
+		code       int
+	}{
+		{"# nothing\n", "1 passed, 1 failed, 0 skipped", 1},
+		{"wrong: a sign was lost\n", "1 passed, 0 failed, 1 skipped", 0},
+		{"wrong: a sign was lost\nright: an old story\n", "ok   right: passes, though", 0},
+	} {
+		if err := os.WriteFile(known, []byte(c.list), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, _ := call(t, "conformance", "--known", known, filepath.Join(dir, "cases")); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%q: exit code %d, %s", c.list, code, out)
+		}
+	}
+}
+
 func TestBench(t *testing.T) {
 	model := save(t, t.TempDir(), double)
 	args := []string{"bench", model, "--dim", "N=3", "--duration", "5ms", "--json", "--threads", "1"}
