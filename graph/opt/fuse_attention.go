@@ -1,6 +1,7 @@
 package opt
 
 import (
+	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -14,7 +15,7 @@ import (
 var attentionRules = []Rule{
 	{Name: "attention", Match: attentionPattern{}, Build: func(b *Rewrite, m *Match) *graph.Value {
 		a := findAttention(m.Root.Outputs[0])
-		return b.CallN(ops.Internal, "Attention", 1, a.attrs(), a.inputs()...)[0]
+		return b.CallN(ops.Internal, "Attention", 1, a.attrs(), a.inputs(b)...)[0]
 	}},
 }
 
@@ -30,6 +31,50 @@ var transposedShapeRules = []Rule{
 		}
 		return b.Call("Gather", nil, b.Call("Shape", nil, t.Inputs[0]), b.Ints(at...))
 	}},
+}
+
+// productShapeRules take the shape of a product from its operands, so that a mask which layers share and which was expanded to the
+// scores of the first keeps these alive no longer.
+var productShapeRules = []Rule{
+	{Name: "shape-product", Match: shapeProduct{}, Build: func(b *Rewrite, m *Match) *graph.Value {
+		p := m.Root.Inputs[0].Node
+		last := b.Ints(-1)
+		rows := b.Call("Slice", nil, b.Call("Shape", nil, p.Inputs[0]), b.Ints(0), last)
+		cols := b.Call("Slice", nil, b.Call("Shape", nil, p.Inputs[1]), last, b.Ints(math.MaxInt64))
+		return b.Call("Concat", graph.Attrs{"axis": 0}, rows, cols)
+	}},
+}
+
+// shapeProduct matches the shape of a product of two computed arrays with the same leading axes.
+type shapeProduct struct{}
+
+func (shapeProduct) match(m *Match, v *graph.Value, then func() bool) bool {
+	n := v.Node
+	if !is(n, "Shape") || len(n.Attrs) > 0 || n.Opset < 10 || n.Inputs[0] == nil || !is(n.Inputs[0].Node, "MatMul") {
+		return false
+	}
+	p := n.Inputs[0].Node
+	a, b := shapeOf(p.Inputs[0]), shapeOf(p.Inputs[1])
+	if len(a) < 3 || len(a) != len(b) || p.Inputs[0].Const != nil || p.Inputs[1].Const != nil {
+		return false
+	}
+	for i := range len(a) - 2 {
+		if !a[i].Equal(b[i]) {
+			return false
+		}
+	}
+	m.inner = append(m.inner, n)
+	return then()
+}
+
+// fuseAttention runs the rule for attention, and again when shapes do not stand in its way any more.
+func fuseAttention(g *graph.Graph, stats *Stats) error {
+	for _, rules := range [][]Rule{attentionRules, productShapeRules, attentionRules, transposedShapeRules} {
+		if err := Apply(g, stats, rules...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shapeTranspose matches the shape of a transposed array, which keeps nobody from dropping the Transpose.
@@ -79,6 +124,7 @@ type attentionStep struct {
 	name string
 	mask *graph.Value
 	fill float64
+	each bool // the mask's first axis is batch and head
 }
 
 // view is a value whose axes are read in another order: axis i is the value's axis perm[i].
@@ -270,7 +316,7 @@ func (a *attention) step(n *graph.Node, v *graph.Value) bool {
 	case is(n, "Max") && len(n.Inputs) == 2:
 		for i := range 2 {
 			if f, ok := Scalar(n.Inputs[1-i]); ok && a.scores(n.Inputs[i]) {
-				a.steps = append(a.steps, attentionStep{"max", nil, f})
+				a.steps = append(a.steps, attentionStep{"max", nil, f, false})
 				return true
 			}
 		}
@@ -286,10 +332,11 @@ func (a *attention) mask(n *graph.Node, name string, mask *graph.Value, fill flo
 	if mask == nil || !mask.Type.Ranked || scores == 0 || len(d) > scores {
 		return false
 	}
-	if a.merged && scores == 3 && len(d) == 3 && !d[0].Is(1) {
-		return false // one mask for each pair of batch entry and head
+	each := a.merged && scores == 3 && len(d) == 3 && !d[0].Is(1)
+	if each && (!d[0].Equal(shapeOf(n.Outputs[0])[0]) || a.heads() == 0) {
+		return false
 	}
-	a.steps = append(a.steps, attentionStep{name, mask, fill})
+	a.steps = append(a.steps, attentionStep{name, mask, fill, each})
 	return true
 }
 
@@ -444,10 +491,22 @@ func repeated(n *graph.Node) *graph.Value {
 	return x
 }
 
-func (a *attention) inputs() []*graph.Value {
+// heads is the number of Q's heads if that is a known number, else 0.
+func (a *attention) heads() int {
+	n, _ := shapeOf(a.q.value)[a.q.perm[1]].Int()
+	return n
+}
+
+func (a *attention) inputs(b *Rewrite) []*graph.Value {
 	in := []*graph.Value{a.q.value, a.k.value, a.v.value}
 	for _, s := range a.steps {
-		if s.mask != nil {
+		switch {
+		case s.mask == nil:
+		case s.each:
+			rest := b.Call("Slice", nil, b.Call("Shape", nil, s.mask), b.Ints(1), b.Ints(3))
+			shape := b.Call("Concat", graph.Attrs{"axis": 0}, b.Ints(-1, int64(a.heads())), rest)
+			in = append(in, b.Call("Reshape", nil, s.mask, shape))
+		default:
 			in = append(in, s.mask)
 		}
 	}

@@ -174,3 +174,22 @@ func TestShapeTranspose(t *testing.T) {
 		t = Transpose <perm = [0, 2, 1]> (x)
 		y = Shape (t) }`, map[string]int{"shape-transpose": 1})
 }
+
+// Two layers share a mask that is expanded to the scores of the first one.
+func TestAttentionSharedMask(t *testing.T) {
+	rewritesWithout(t, []string{"products"}, `g (float[2,n,3] q, float[2,n,3] k, int64[1,n,n] c) => (float[2,n,3] y) {
+		low = Constant <value = float {-10000.0}> ()
+		cb = Cast <to = 9> (c)
+		kt = Transpose <perm = [0, 2, 1]> (k)
+		s = MatMul (q, kt)
+		h = Shape (s)
+		e = Expand (cb, h)
+		w = Where (e, low, s)
+		p = Softmax <axis = -1> (w)
+		x = MatMul (p, k)
+		xt = Transpose <perm = [0, 2, 1]> (x)
+		s2 = MatMul (q, xt)
+		w2 = Where (e, low, s2)
+		p2 = Softmax <axis = -1> (w2)
+		y = MatMul (p2, q) }`, map[string]int{"attention": 2, "shape-product": 1, "shape-transpose": 1})
+}

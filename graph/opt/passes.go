@@ -48,9 +48,8 @@ var passes = []Pass{
 	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
 	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules)...)},
 	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
-	{Name: "attention", Level: All, After: "activations", Run: rewrite(attentionRules...)},
-	{Name: "transposed-shapes", Level: All, After: "attention", Run: rewrite(transposedShapeRules...)},
-	{Name: "products", Level: All, After: "transposed-shapes", Run: rewrite(productRules...)},
+	{Name: "attention", Level: All, After: "activations", Run: fuseAttention},
+	{Name: "products", Level: All, After: "attention", Run: rewrite(productRules...)},
 	{Name: "quantized", Level: All, After: "attention", Run: rewrite(dynamicQuantRules...)},
 	{Name: "residuals", Level: All, After: "products", Run: rewrite(skipNormRules...)},
 	{Name: "dead", Level: Basic, After: "residuals", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
