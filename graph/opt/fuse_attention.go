@@ -1,7 +1,6 @@
 package opt
 
 import (
-	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -17,79 +16,6 @@ var attentionRules = []Rule{
 		a := findAttention(m.Root.Outputs[0])
 		return b.CallN(ops.Internal, "Attention", 1, a.attrs(), a.inputs(b)...)[0]
 	}},
-}
-
-// transposedShapeRules free transposes that only their shape keeps alive; the shape of an attention's output must not be taken before it
-// is found.
-var transposedShapeRules = []Rule{
-	{Name: "shape-transpose", Match: shapeTranspose{}, Build: func(b *Rewrite, m *Match) *graph.Value {
-		t := m.Root.Inputs[0].Node
-		perm, _ := transposition(t)
-		at := make([]int64, len(perm))
-		for i, p := range perm {
-			at[i] = int64(p)
-		}
-		return b.Call("Gather", nil, b.Call("Shape", nil, t.Inputs[0]), b.Ints(at...))
-	}},
-}
-
-// productShapeRules take the shape of a product from its operands, so that a mask which layers share and which was expanded to the
-// scores of the first keeps these alive no longer.
-var productShapeRules = []Rule{
-	{Name: "shape-product", Match: shapeProduct{}, Build: func(b *Rewrite, m *Match) *graph.Value {
-		p := m.Root.Inputs[0].Node
-		last := b.Ints(-1)
-		rows := b.Call("Slice", nil, b.Call("Shape", nil, p.Inputs[0]), b.Ints(0), last)
-		cols := b.Call("Slice", nil, b.Call("Shape", nil, p.Inputs[1]), last, b.Ints(math.MaxInt64))
-		return b.Call("Concat", graph.Attrs{"axis": 0}, rows, cols)
-	}},
-}
-
-// shapeProduct matches the shape of a product of two computed arrays with the same leading axes.
-type shapeProduct struct{}
-
-func (shapeProduct) match(m *Match, v *graph.Value, then func() bool) bool {
-	n := v.Node
-	if !is(n, "Shape") || len(n.Attrs) > 0 || n.Opset < 10 || n.Inputs[0] == nil || !is(n.Inputs[0].Node, "MatMul") {
-		return false
-	}
-	p := n.Inputs[0].Node
-	a, b := shapeOf(p.Inputs[0]), shapeOf(p.Inputs[1])
-	if len(a) < 3 || len(a) != len(b) || p.Inputs[0].Const != nil || p.Inputs[1].Const != nil {
-		return false
-	}
-	for i := range len(a) - 2 {
-		if !a[i].Equal(b[i]) {
-			return false
-		}
-	}
-	m.inner = append(m.inner, n)
-	return then()
-}
-
-// fuseAttention runs the rule for attention, and again when shapes do not stand in its way any more.
-func fuseAttention(g *graph.Graph, stats *Stats) error {
-	for _, rules := range [][]Rule{attentionRules, productShapeRules, attentionRules, transposedShapeRules} {
-		if err := Apply(g, stats, rules...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shapeTranspose matches the shape of a transposed array, which keeps nobody from dropping the Transpose.
-type shapeTranspose struct{}
-
-func (shapeTranspose) match(m *Match, v *graph.Value, then func() bool) bool {
-	n := v.Node
-	if !is(n, "Shape") || len(n.Attrs) > 0 || n.Inputs[0] == nil || !is(n.Inputs[0].Node, "Transpose") {
-		return false
-	}
-	if _, ok := transposition(n.Inputs[0].Node); !ok {
-		return false
-	}
-	m.inner = append(m.inner, n)
-	return then()
 }
 
 type attentionPattern struct{}
@@ -114,7 +40,8 @@ type attention struct {
 	scale   float64
 	steps   []attentionStep
 	zero    bool  // NaN among the probabilities becomes zero
-	merged  bool  // batch and head are one axis in the products
+	merged  bool  // batch and head are one axis in both products
+	split   bool  // in the product of Q and K only
 	rank    int   // of the products
 	perm    []int // of the output
 }
@@ -188,7 +115,7 @@ func findAttention(v *graph.Value) *attention {
 		return nil
 	}
 	var ok bool
-	if a.v, ok = a.operand(n.Inputs[1], a.rank-1, nil); !ok {
+	if a.v, ok = a.operand(n.Inputs[1], a.rank, a.rank-1, nil); !ok {
 		return nil
 	}
 	if a.perm == nil {
@@ -211,7 +138,7 @@ func (a *attention) probabilities(v *graph.Value) bool {
 			a.zero = true
 			a.inner = append(a.inner, n, test)
 			v = n.Inputs[2]
-		case passes1(n, v) || a.regroups(n):
+		case passes1(n, v) || a.merged && a.regroups(n):
 			a.inner = append(a.inner, n)
 			v = n.Inputs[0]
 		case is(n, "Softmax"):
@@ -256,7 +183,14 @@ func passes1(n *graph.Node, v *graph.Value) bool {
 
 // regroups reports whether the node merges the axes of batch and head, or splits them again.
 func (a *attention) regroups(n *graph.Node) bool {
-	return a.merged && is(n, "Reshape") && (splits(n.Outputs[0], n.Inputs[0]) || splits(n.Inputs[0], n.Outputs[0]))
+	if !is(n, "Reshape") {
+		return false
+	}
+	if a.merged || a.split {
+		return splits(n.Outputs[0], n.Inputs[0]) || splits(n.Inputs[0], n.Outputs[0])
+	}
+	a.split = a.rank == 4 && splits(n.Outputs[0], n.Inputs[0])
+	return a.split
 }
 
 // splits reports whether the array of rank 4 is the one of rank 3 with the first axis split in two.
@@ -304,7 +238,7 @@ func (a *attention) step(n *graph.Node, v *graph.Value) bool {
 	case is(n, "Add"):
 		for i := range 2 {
 			if a.scores(n.Inputs[i]) {
-				return a.mask(n, "add", n.Inputs[1-i], 0)
+				return zeros(n.Inputs[1-i]) && isFloat32(n.Inputs[1-i]) && sameDims(n.Inputs[0], n.Inputs[1]) || a.mask(n, "add", n.Inputs[1-i], 0)
 			}
 		}
 	case is(n, "Where"):
@@ -324,6 +258,19 @@ func (a *attention) step(n *graph.Node, v *graph.Value) bool {
 	return false
 }
 
+// zeros reports whether v is made of zeros when it is needed.
+func zeros(v *graph.Value) bool {
+	if v == nil || !is(v.Node, "ConstantOfShape") {
+		return false
+	}
+	t, ok := v.Node.Attrs["value"].(*tensor.Tensor)
+	if !ok {
+		return true
+	}
+	f, ok := Scalar(graph.NewConst("", t))
+	return ok && f == 0
+}
+
 // mask adds the step of a node that combines the scores with a mask.
 func (a *attention) mask(n *graph.Node, name string, mask *graph.Value, fill float64) bool {
 	mask = a.unexpanded(mask)
@@ -332,7 +279,7 @@ func (a *attention) mask(n *graph.Node, name string, mask *graph.Value, fill flo
 	if mask == nil || !mask.Type.Ranked || scores == 0 || len(d) > scores {
 		return false
 	}
-	each := a.merged && scores == 3 && len(d) == 3 && !d[0].Is(1)
+	each := (a.merged || a.split) && scores == 3 && len(d) == 3 && !d[0].Is(1)
 	if each && (!d[0].Equal(shapeOf(n.Outputs[0])[0]) || a.heads() == 0) {
 		return false
 	}
@@ -380,15 +327,19 @@ func (a *attention) needs(v *graph.Value, need *[]*graph.Node, depth int) bool {
 
 // product takes the product of Q and Kᵀ.
 func (a *attention) product(n *graph.Node) bool {
-	if len(shapeOf(n.Outputs[0])) != a.rank {
+	rank := a.rank
+	if a.split {
+		rank = 3
+	}
+	if len(shapeOf(n.Outputs[0])) != rank {
 		return false
 	}
 	a.inner = append(a.inner, n)
 	var ok bool
-	if a.q, ok = a.operand(n.Inputs[0], a.rank-1, &a.scale); !ok {
+	if a.q, ok = a.operand(n.Inputs[0], rank, rank-1, &a.scale); !ok {
 		return false
 	}
-	if a.k, ok = a.operand(n.Inputs[1], a.rank-2, &a.scale); !ok {
+	if a.k, ok = a.operand(n.Inputs[1], rank, rank-2, &a.scale); !ok {
 		return false
 	}
 	last := len(a.k.perm) - 1
@@ -398,22 +349,21 @@ func (a *attention) product(n *graph.Node) bool {
 
 // operand follows an operand of a product back through transposes, repeated heads and, if scale is given, constant
 // factors. Axis elem of it must come out as the last one, and batch and head as two axes if they are merged.
-func (a *attention) operand(v *graph.Value, elem int, scale *float64) (best view, ok bool) {
-	if !isFloat32(v) || len(shapeOf(v)) != a.rank {
+func (a *attention) operand(v *graph.Value, rank, elem int, scale *float64) (best view, ok bool) {
+	if !isFloat32(v) || len(shapeOf(v)) != rank {
 		return view{}, false
 	}
-	cur, factor := view{v, identity(a.rank)}, 1.0
+	merged := a.merged || rank < a.rank
+	cur, factor := view{v, identity(rank)}, 1.0
 	bestFactor := 1.0
 	for {
-		rank := len(cur.perm)
-		if cur.perm[elem] == rank-1 && (!a.merged || rank == 4) {
+		if rank = len(cur.perm); cur.perm[elem] == rank-1 && (!merged || rank == 4) {
 			best, bestFactor, ok = view{cur.value, slices.Clone(cur.perm)}, factor, true
 		}
-		merged := rank
-		if !cur.back(a.merged, scale != nil, &factor) {
+		if !cur.back(merged, scale != nil, &factor) {
 			break
 		}
-		elem += len(cur.perm) - merged
+		elem += len(cur.perm) - rank
 	}
 	if scale != nil {
 		*scale *= bestFactor

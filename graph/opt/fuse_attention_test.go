@@ -140,6 +140,24 @@ func TestAttentionRank3(t *testing.T) {
 		p = Softmax <axis = -1> (s)`+end, map[string]int{"attention": 1})
 }
 
+// Only the product of Q and K has batch and head merged, and zeros are added to it.
+func TestAttentionSplit(t *testing.T) {
+	rewritesWithout(t, []string{"products"}, attentionStart+heads("xq", "q0", "0, 2, 1, 3")+heads("xk", "k0", "0, 2, 1, 3")+heads("xv", "v", "0, 2, 1, 3")+`
+		flat = Constant <value = int64[3] {-1, 5, 3}> ()
+		scores = Constant <value = int64[4] {-1, 2, 5, 5}> ()
+		q = Reshape (q0, flat)
+		k1 = Reshape (k0, flat)
+		k = Transpose <perm = [0, 2, 1]> (k1)
+		s = MatMul (q, k)
+		h = Shape (s)
+		z = ConstantOfShape (h)
+		a = Add (s, z)
+		s4 = Reshape (a, scores)
+		cb = Cast <to = 9> (c)
+		w = Where (cb, s4, low)
+		p = Softmax <axis = -1> (w)`+attentionEnd, map[string]int{"attention": 1, "shape-product": 1, "shape-transpose": 1})
+}
+
 // Keys and values are appended to a cache that is an output, and shared by several heads.
 func TestAttentionCache(t *testing.T) {
 	rewritesWithout(t, []string{"products", "eliminate", "shapes"}, `g (float[batch,5,12] xq, float[batch,5,6] xk, float[batch,2,4,3] pk, float[batch,2,4,3] pv) => (float[batch,5,12] y, float[batch,2,9,3] ck, float[batch,2,9,3] cv) {
