@@ -51,6 +51,7 @@ var passes = []Pass{
 	{Name: "attention", Level: All, After: "activations", Run: fuseAttention},
 	{Name: "products", Level: All, After: "attention", Run: rewrite(productRules...)},
 	{Name: "quantized", Level: All, After: "attention", Run: rewrite(dynamicQuantRules...)},
+	{Name: "convolutions", Level: All, After: "activations", Run: rewrite(convRules...)},
 	{Name: "residuals", Level: All, After: "products", Run: rewrite(skipNormRules...)},
 	{Name: "dead", Level: Basic, After: "residuals", Run: func(g *graph.Graph, _ *Stats) error { g.RemoveDead(); return nil }},
 }
