@@ -13,3 +13,4 @@ gen window conv window
 gen gemv gemm gemv
 gen convert vec convert
 gen tile conv tile
+gen pool pool rows

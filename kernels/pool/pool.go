@@ -133,6 +133,11 @@ func (g *Geometry) each(pool *parallel.Pool, body func(lo, hi int, all [][]span)
 // Max sets y to the maxima of the windows of x. A window with a NaN has the maximum NaN; one that meets no element of
 // the image gets least. If index is not nil it is set to the place of the maximum in x, the first of several, or to -1.
 func Max[T Number](pool *parallel.Pool, g *Geometry, y, x []T, index []int64, least T) {
+	if f, ok := any(y).([]float32); ok && index == nil && math.IsInf(float64(least), -1) && len(y) > 0 {
+		if maxRows(pool, g, f, any(x).([]float32)) {
+			return
+		}
+	}
 	last := len(g.In) - 1
 	step := g.Dilate[last]
 	g.each(pool, func(lo, hi int, all [][]span) {

@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package pool
+
+func rowKernelFor(int) rowKernel { return nil }
