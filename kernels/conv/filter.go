@@ -54,14 +54,18 @@ func (f *Filter) Run(pool *parallel.Pool, g *Geometry, y, x []float32, e Finish)
 }
 
 // panelsOf returns the weights of all groups as panels of rows.
-func (f *Filter) panelsOf(g *Geometry, kern *tileKernel) []float32 {
+func (f *Filter) panelsOf(pool *parallel.Pool, g *Geometry, kern *tileKernel) []float32 {
 	f.panels.once.Do(func() {
 		k := g.InC * Volume(g.Kernel)
 		size := roundUp(g.OutC, kern.mr) * k
 		f.panels.data = make([]float32, g.Groups*size)
-		for i := range g.Groups {
-			packRows(f.panels.data[i*size:], f.w[i*g.OutC*k:], g.OutC, k, kern.mr)
-		}
+		panels := ceilDiv(g.OutC, kern.mr)
+		pool.For(g.Groups*panels, max(1, (1<<14)/max(1, k*kern.mr)), func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				group, row := i/panels, i%panels*kern.mr
+				packRows(f.panels.data[group*size+row*k:], f.w[(group*g.OutC+row)*k:], min(kern.mr, g.OutC-row), k, kern.mr)
+			}
+		})
 	})
 	return f.panels.data
 }
@@ -87,7 +91,7 @@ type direct struct {
 }
 
 func (f *Filter) runDirect(pool *parallel.Pool, g *Geometry, kern *tileKernel, y, x []float32, e *Finish) {
-	d := &direct{g: g, kern: kern, y: y, x: x, e: e, panels: f.panelsOf(g, kern), m: g.OutC, n: Volume(g.Out), k: g.InC * Volume(g.Kernel)}
+	d := &direct{g: g, kern: kern, y: y, x: x, e: e, panels: f.panelsOf(pool, g, kern), m: g.OutC, n: Volume(g.Out), k: g.InC * Volume(g.Kernel)}
 	if d.k == 0 {
 		d.empty()
 		return

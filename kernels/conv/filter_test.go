@@ -26,6 +26,10 @@ var filterGeometries = map[string]Geometry{
 	"first":           square(1, 1, 3, 20, 37, 41, 7, 2, 3),
 	"deep 7x7":        square(1, 1, 70, 130, 7, 7, 3, 1, 1),
 	"groups":          square(2, 3, 6, 10, 9, 11, 3, 1, 1),
+	"depthwise 3x3":   square(2, 5, 1, 1, 7, 7, 3, 1, 1),
+	"depthwise 14":    square(1, 3, 1, 2, 14, 17, 3, 1, 1),
+	"depthwise s2":    square(2, 5, 1, 1, 28, 29, 3, 2, 1),
+	"depthwise 5x5":   square(1, 3, 1, 1, 19, 21, 5, 2, 2),
 	"winograd":        square(1, 1, 16, 16, 16, 16, 3, 1, 1),
 	"winograd odd":    square(2, 1, 19, 21, 13, 23, 3, 1, 1),
 	"winograd valid":  square(1, 1, 17, 40, 30, 31, 3, 1, 0),
@@ -215,6 +219,7 @@ func BenchmarkFilter(b *testing.B) {
 				x, w := kerneltest.Rand(g.Groups*g.InC*Volume(g.In)), kerneltest.Rand(g.Groups*g.OutC*g.InC*Volume(g.Kernel))
 				y := make([]float32, g.Groups*g.OutC*Volume(g.Out))
 				pool, f := parallel.NewPool(1), &Filter{w: w, constant: constant}
+				f.Run(pool, &g, y, x, Finish{})
 				for b.Loop() {
 					f.Run(pool, &g, y, x, Finish{})
 				}

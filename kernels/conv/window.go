@@ -11,6 +11,10 @@ type rowKernel = func(y []float32, bias float32, x []float32, off []int, w []flo
 
 const rowSlack = 32
 
+// planeKernel computes rows of n outputs, one after the other, from a padded plane with rows ldx apart, and finishes them. It
+// may read up to rowSlack elements of x beyond those that it needs.
+type planeKernel = func(y []float32, rows, n int, x []float32, ldx int, w []float32, bias, lo, hi float32)
+
 // maxPlane is the largest padded plane that is copied for the row kernels.
 const maxPlane = 1 << 20
 
@@ -30,6 +34,7 @@ func depthwiseRows(pool *parallel.Pool, g *Geometry, y, x, w []float32, e *Finis
 	}
 	channels, out, in := g.Groups*g.OutC, Volume(g.Out), Volume(g.In)
 	k := len(p.off)
+	fast, bound := planeKernelFor(g), e.bounds()
 	pool.For(g.Batch*channels, max(1, (1<<17)/max(1, out*k)), func(lo, hi int) {
 		buf := getPlane(p.height*p.width + rowSlack)
 		defer planes.Put(buf)
@@ -41,6 +46,17 @@ func depthwiseRows(pool *parallel.Pool, g *Geometry, y, x, w []float32, e *Finis
 				p.copy(plane, x[i/g.OutC*in:][:in])
 			}
 			dst := y[i*out:][:out]
+			if fast != nil && e.Residual == nil {
+				var v float32
+				if e.Bias != nil {
+					v = e.Bias[c]
+				}
+				fast(dst, p.rows, p.outWidth, plane, p.width, w[c*k:][:k], v, bound.lo, bound.hi)
+				if e.Act != nil {
+					e.Act(dst)
+				}
+				continue
+			}
 			for r := range p.rows {
 				run(dst[r*p.outWidth:][:p.outWidth], 0, plane[r*p.step:], p.off, w[c*k:][:k])
 			}
@@ -94,7 +110,14 @@ func (p *padded) copy(plane, image []float32) {
 	if n <= 0 {
 		return
 	}
-	for r := range min(p.lines, p.height-p.top) {
+	rows := min(p.lines, p.height-p.top)
+	if rows <= 0 {
+		return
+	}
+	if copyRows(plane[p.top*p.width+p.left:], p.width, image, p.inWidth, rows, n) {
+		return
+	}
+	for r := range rows {
 		copy(plane[(r+p.top)*p.width+p.left:][:n], image[r*p.inWidth:])
 	}
 }

@@ -96,6 +96,73 @@ done_1:
 	VZEROUPPER
 	RET
 
+// func plane3x3s1AVX2(y *float32, rows int, n int, x *float32, ldx int, w *float32, bias float32, lo float32, hi float32)
+// Requires: AVX, FMA3
+TEXT ·plane3x3s1AVX2(SB), NOSPLIT, $0-60
+	MOVQ         y+0(FP), AX
+	MOVQ         rows+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         ldx+32(FP), SI
+	MOVQ         w+40(FP), DI
+	VBROADCASTSS bias+48(FP), Y0
+	VBROADCASTSS lo+52(FP), Y1
+	VBROADCASTSS hi+56(FP), Y2
+	VBROADCASTSS (DI), Y3
+	VBROADCASTSS 4(DI), Y4
+	VBROADCASTSS 8(DI), Y5
+	VBROADCASTSS 12(DI), Y6
+	VBROADCASTSS 16(DI), Y7
+	VBROADCASTSS 20(DI), Y8
+	VBROADCASTSS 24(DI), Y9
+	VBROADCASTSS 28(DI), Y10
+	VBROADCASTSS 32(DI), Y11
+	SHLQ         $0x02, SI
+
+plane_row_1:
+	MOVQ DX, DI
+	MOVQ BX, R8
+
+plane_vector_1:
+	VMOVAPS     Y0, Y12
+	MOVQ        R8, R9
+	VFMADD231PS (R9), Y3, Y12
+	VFMADD231PS 4(R9), Y4, Y12
+	VFMADD231PS 8(R9), Y5, Y12
+	ADDQ        SI, R9
+	VFMADD231PS (R9), Y6, Y12
+	VFMADD231PS 4(R9), Y7, Y12
+	VFMADD231PS 8(R9), Y8, Y12
+	ADDQ        SI, R9
+	VFMADD231PS (R9), Y9, Y12
+	VFMADD231PS 4(R9), Y10, Y12
+	VFMADD231PS 8(R9), Y11, Y12
+	VMAXPS      Y12, Y1, Y12
+	VMINPS      Y12, Y2, Y12
+	CMPQ        DI, $0x00000008
+	JLT         plane_tail_1
+	VMOVUPS     Y12, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, R8
+	SUBQ        $0x00000008, DI
+	JNZ         plane_vector_1
+	JMP         plane_next_1
+
+plane_tail_1:
+	LEAQ       tailMask<>+32(SB), R8
+	MOVQ       DI, R9
+	NEGQ       R9
+	VMOVUPS    (R8)(R9*4), Y13
+	VMASKMOVPS Y12, Y13, (AX)
+	LEAQ       (AX)(DI*4), AX
+
+plane_next_1:
+	ADDQ SI, BX
+	DECQ CX
+	JNZ  plane_row_1
+	VZEROUPPER
+	RET
+
 // func row2AVX2(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·row2AVX2(SB), NOSPLIT, $0-56
@@ -179,5 +246,135 @@ tail_2:
 	VMASKMOVPS Y1, Y0, (AX)
 
 done_2:
+	VZEROUPPER
+	RET
+
+// func plane3x3s2AVX2(y *float32, rows int, n int, x *float32, ldx int, w *float32, bias float32, lo float32, hi float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·plane3x3s2AVX2(SB), NOSPLIT, $0-60
+	MOVQ         y+0(FP), AX
+	MOVQ         rows+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         ldx+32(FP), SI
+	MOVQ         w+40(FP), DI
+	VBROADCASTSS bias+48(FP), Y0
+	VBROADCASTSS lo+52(FP), Y1
+	VBROADCASTSS hi+56(FP), Y2
+	VBROADCASTSS (DI), Y3
+	VBROADCASTSS 4(DI), Y4
+	VBROADCASTSS 8(DI), Y5
+	VBROADCASTSS 12(DI), Y6
+	VBROADCASTSS 16(DI), Y7
+	VBROADCASTSS 20(DI), Y8
+	VBROADCASTSS 24(DI), Y9
+	VBROADCASTSS 28(DI), Y10
+	VBROADCASTSS 32(DI), Y11
+	SHLQ         $0x02, SI
+
+plane_row_2:
+	MOVQ DX, DI
+	MOVQ BX, R8
+
+plane_vector_2:
+	VMOVAPS     Y0, Y12
+	MOVQ        R8, R9
+	VMOVUPS     (R9), Y13
+	VSHUFPS     $0x88, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y3, Y12
+	VSHUFPS     $0xdd, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y4, Y12
+	VMOVUPS     8(R9), Y13
+	VSHUFPS     $0x88, 40(R9), Y13, Y14
+	VFMADD231PS Y14, Y5, Y12
+	ADDQ        SI, R9
+	VMOVUPS     (R9), Y13
+	VSHUFPS     $0x88, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y6, Y12
+	VSHUFPS     $0xdd, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y7, Y12
+	VMOVUPS     8(R9), Y13
+	VSHUFPS     $0x88, 40(R9), Y13, Y14
+	VFMADD231PS Y14, Y8, Y12
+	ADDQ        SI, R9
+	VMOVUPS     (R9), Y13
+	VSHUFPS     $0x88, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y9, Y12
+	VSHUFPS     $0xdd, 32(R9), Y13, Y14
+	VFMADD231PS Y14, Y10, Y12
+	VMOVUPS     8(R9), Y13
+	VSHUFPS     $0x88, 40(R9), Y13, Y14
+	VFMADD231PS Y14, Y11, Y12
+	VPERMPD     $0xd8, Y12, Y12
+	VMAXPS      Y12, Y1, Y12
+	VMINPS      Y12, Y2, Y12
+	CMPQ        DI, $0x00000008
+	JLT         plane_tail_2
+	VMOVUPS     Y12, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000008, DI
+	JNZ         plane_vector_2
+	JMP         plane_next_2
+
+plane_tail_2:
+	LEAQ       tailMask<>+32(SB), R8
+	MOVQ       DI, R9
+	NEGQ       R9
+	VMOVUPS    (R8)(R9*4), Y13
+	VMASKMOVPS Y12, Y13, (AX)
+	LEAQ       (AX)(DI*4), AX
+
+plane_next_2:
+	ADDQ SI, BX
+	ADDQ SI, BX
+	DECQ CX
+	JNZ  plane_row_2
+	VZEROUPPER
+	RET
+
+// func copyRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, n int)
+// Requires: AVX
+TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	MOVQ    src+16(FP), DX
+	MOVQ    lds+24(FP), BX
+	MOVQ    rows+32(FP), SI
+	MOVQ    n+40(FP), DI
+	SHLQ    $0x02, CX
+	SHLQ    $0x02, BX
+	MOVQ    DI, R8
+	ANDQ    $0x07, R8
+	LEAQ    tailMask<>+32(SB), R9
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y0
+
+copy_row:
+	MOVQ AX, R8
+	MOVQ DX, R9
+	MOVQ DI, R10
+
+copy_vector:
+	CMPQ    R10, $0x00000008
+	JLT     copy_tail
+	VMOVUPS (R9), Y1
+	VMOVUPS Y1, (R8)
+	ADDQ    $0x00000020, R9
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x00000008, R10
+	JMP     copy_vector
+
+copy_tail:
+	TESTQ      R10, R10
+	JZ         copy_next
+	VMASKMOVPS (R9), Y0, Y1
+	VMASKMOVPS Y1, Y0, (R8)
+
+copy_next:
+	ADDQ CX, AX
+	ADDQ BX, DX
+	DECQ SI
+	JNZ  copy_row
 	VZEROUPPER
 	RET

@@ -9,7 +9,22 @@ package conv
 //go:noescape
 func row1AVX2(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)
 
+// plane3x3s1AVX2 computes rows of n outputs, one after the other, from a plane with rows ldx apart; columns are 1 apart, rows likewise. It reads up to 8 elements beyond the last one that it needs.
+//
+//go:noescape
+func plane3x3s1AVX2(y *float32, rows int, n int, x *float32, ldx int, w *float32, bias float32, lo float32, hi float32)
+
 // row2AVX2 sets y[i] = Σ w[t]·x[off[t]+2·i] + bias. It reads up to 16 elements of x beyond the last one that it needs.
 //
 //go:noescape
 func row2AVX2(y *float32, n int, bias float32, x *float32, off *int, w *float32, taps int)
+
+// plane3x3s2AVX2 computes rows of n outputs, one after the other, from a plane with rows ldx apart; columns are 2 apart, rows likewise. It reads up to 16 elements beyond the last one that it needs.
+//
+//go:noescape
+func plane3x3s2AVX2(y *float32, rows int, n int, x *float32, ldx int, w *float32, bias float32, lo float32, hi float32)
+
+// copyRowsAVX2 copies rows of n > 0 elements that are ldd and lds apart.
+//
+//go:noescape
+func copyRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, n int)

@@ -39,20 +39,23 @@ func (g *Geometry) winograd() bool {
 }
 
 // transformedOf returns the 36 matrices of transformed weights in panels.
-func (f *Filter) transformedOf(g *Geometry, kern *tileKernel) []float32 {
+func (f *Filter) transformedOf(pool *parallel.Pool, g *Geometry, kern *tileKernel) []float32 {
 	f.transformed.once.Do(func() {
 		m, k := g.OutC, g.InC
 		size := roundUp(m, kern.mr) * k
 		f.transformed.data = make([]float32, 36*size)
-		for i := range m {
-			at := i/kern.mr*kern.mr*k + i%kern.mr
-			for c := range k {
-				u := transformWeights(f.w[(i*k+c)*9:][:9])
-				for p, v := range u {
-					f.transformed.data[p*size+at+c*kern.mr] = v
+		pool.For(ceilDiv(m, kern.mr), 1, func(lo, hi int) {
+			for panel := lo; panel < hi; panel++ {
+				i0 := panel * kern.mr
+				for c := range k {
+					for i := i0; i < min(i0+kern.mr, m); i++ {
+						for p, v := range transformWeights(f.w[(i*k+c)*9:][:9]) {
+							f.transformed.data[p*size+i0*k+c*kern.mr+i-i0] = v
+						}
+					}
 				}
 			}
-		}
+		})
 	})
 	return f.transformed.data
 }
@@ -96,7 +99,7 @@ type tiling struct {
 const winogradBytes = 1 << 20 // of transformed tiles that are at work in one goroutine
 
 func (f *Filter) runWinograd(pool *parallel.Pool, g *Geometry, kern *tileKernel, y, x []float32, e *Finish) {
-	t := &tiling{g: g, kern: kern, y: y, x: x, e: e, weights: f.transformedOf(g, kern), m: roundUp(g.OutC, kern.mr), k: g.InC,
+	t := &tiling{g: g, kern: kern, y: y, x: x, e: e, weights: f.transformedOf(pool, g, kern), m: roundUp(g.OutC, kern.mr), k: g.InC,
 		perRow: ceilDiv(g.Out[1], winogradTile), perImg: ceilDiv(g.Out[0], winogradTile)}
 	t.quads = ceilDiv(t.perRow, 4)
 	total := g.Batch * t.perImg

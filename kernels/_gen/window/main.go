@@ -21,7 +21,9 @@ func main() {
 	}
 	for stride := 1; stride <= 2; stride++ {
 		row(stride, mask)
+		plane(stride, mask)
 	}
+	copyRows(mask)
 	Generate()
 }
 
