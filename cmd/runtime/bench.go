@@ -21,6 +21,8 @@ type benchFlags struct {
 	sessionFlags
 	duration time.Duration
 	json     bool
+	versus   string
+	rounds   int
 }
 
 // benchReport is the command's result.
@@ -43,12 +45,16 @@ func benchCommand() *cobra.Command {
 			"are made up (@random). Several sources are run in turn. Peak memory is the resident size on Unix systems, elsewhere what\n" +
 			"Go took from the system.\n\n" + feed.Help,
 		Example: `  runtime bench model.onnx --dim batch=1 --dim seq=128 --threads 4
-  runtime bench model.onnx --input model/test_data_set_0 --duration 3s --json`,
+  runtime bench model.onnx --input model/test_data_set_0 --duration 3s --json
+  runtime bench model.onnx --input model/test_data_set_0 --threads 2 --versus 'node testdata/ort/bench.mjs'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeModels,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.inputs == nil {
 				f.inputs = []string{"@random"}
+			}
+			if f.versus != "" {
+				return versus(c, &f, args[0])
 			}
 			r, err := bench(c.Context(), &f, args[0])
 			if err != nil {
@@ -60,6 +66,8 @@ func benchCommand() *cobra.Command {
 	f.add(c)
 	c.Flags().DurationVar(&f.duration, "duration", 5*time.Second, "how long to measure, warm-up excluded")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	c.Flags().StringVar(&f.versus, "versus", "", "measure in turns with a shell `COMMAND` that prints such an object; it finds MODEL, INPUTS (folder with inputs.json), THREADS and SECONDS_TO_RUN in its environment")
+	c.Flags().IntVar(&f.rounds, "rounds", 5, "rounds of --versus")
 	return c
 }
 

@@ -325,6 +325,20 @@ func TestConformanceTimeout(t *testing.T) {
 	}
 }
 
+func TestPrintVersus(t *testing.T) {
+	var b strings.Builder
+	ours := []benchReport{{Load: 1, Min: 2, Median: 3, PeakRSS: 4e6}, {Load: 3, Min: 2, Median: 5, PeakRSS: 4e6}}
+	theirs := []benchReport{{Load: 2, Min: 4, Median: 6, PeakRSS: 8e6}, {Load: 2, Min: 2, Median: 5, PeakRSS: 8e6}}
+	if err := printVersus(&b, ours, theirs); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"median       4.00 ms  5.50 ms  0.75   0.50–1.00", "load         2.00 ms  2.00 ms  1.00   0.50–1.50", "peak memory  4.00 MB  8.00 MB  0.50"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
 func TestConformanceKnown(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"wrong", "right"} {
