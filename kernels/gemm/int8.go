@@ -200,21 +200,36 @@ func (w *int8Work) multiply(g *Int8Args, p int8Plan, rows *int8Rows, i0, m, j0, 
 		vecs := ceilDiv(nc, kern.lanes)
 		var b []uint8
 		var sums []int32
+		var extra []excess
+		run := kern.run
 		if g.PackedB != nil {
 			b, sums = g.PackedB.panel(j0 + j)
+			if i := (j0 + j) / kern.nr; kern.pairs != nil && g.PackedB.light[i] {
+				run, extra = kern.pairs, g.PackedB.excess[i]
+			}
 		} else {
 			b, sums = w.panels[j/kern.nr*size:][:size], w.sums[j:][:kern.nr]
 		}
 		for i := 0; i < m; i += int8Tile {
 			mc := min(int8Tile, m-i)
 			for r := 0; r < mc && groups > 0; r += kern.mr {
-				kern.run(w.acc[r*kern.nr:], rows.data[(i0+i+r)*rows.lda:], rows.lda, b, groups, min(kern.mr, mc-r), vecs)
+				run(w.acc[r*kern.nr:], rows.data[(i0+i+r)*rows.lda:], rows.lda, b, groups, min(kern.mr, mc-r), vecs)
 			}
 			if groups == 0 {
 				clear(w.acc)
 			}
+			for r := 0; len(extra) > 0 && r < mc; r++ {
+				addExcess(w.acc[r*kern.nr:][:kern.nr], rows.data[(i0+i+r)*rows.lda:], extra)
+			}
 			w.finish(g, kern.nr, rows, sums, i0+i, mc, j0+j, nc)
 		}
+	}
+}
+
+// addExcess adds to a row of sums what was taken out of the panel.
+func addExcess(acc []int32, a []uint8, extra []excess) {
+	for _, e := range extra {
+		acc[e.j] += int32(a[e.k]) * int32(e.v)
 	}
 }
 

@@ -34,8 +34,24 @@ var (
 		{qmicroVNNI_7x1, qmicroVNNI_7x2, qmicroVNNI_7x3},
 		{qmicroVNNI_8x1, qmicroVNNI_8x2, qmicroVNNI_8x3},
 	}
-	int8AVX2   = &int8Kernel{name: "avx2", mr: 4, nr: 16, lanes: 8, run: runInt8AVX2}
-	int8AVX512 = &int8Kernel{name: "avx512", mr: 8, nr: 32, lanes: 16, run: runInt8AVX512}
+	qmicroPairsAVX2 = [4][2]microInt8{
+		{qmicroPairsAVX2_1x1, qmicroPairsAVX2_1x2},
+		{qmicroPairsAVX2_2x1, qmicroPairsAVX2_2x2},
+		{qmicroPairsAVX2_3x1, qmicroPairsAVX2_3x2},
+		{qmicroPairsAVX2_4x1, qmicroPairsAVX2_4x2},
+	}
+	qmicroPairsAVX512 = [8][2]microInt8{
+		{qmicroPairsAVX512_1x1, qmicroPairsAVX512_1x2},
+		{qmicroPairsAVX512_2x1, qmicroPairsAVX512_2x2},
+		{qmicroPairsAVX512_3x1, qmicroPairsAVX512_3x2},
+		{qmicroPairsAVX512_4x1, qmicroPairsAVX512_4x2},
+		{qmicroPairsAVX512_5x1, qmicroPairsAVX512_5x2},
+		{qmicroPairsAVX512_6x1, qmicroPairsAVX512_6x2},
+		{qmicroPairsAVX512_7x1, qmicroPairsAVX512_7x2},
+		{qmicroPairsAVX512_8x1, qmicroPairsAVX512_8x2},
+	}
+	int8AVX2   = &int8Kernel{name: "avx2", mr: 4, nr: 16, lanes: 8, run: runInt8AVX2, pairs: pairsInt8AVX2}
+	int8AVX512 = &int8Kernel{name: "avx512", mr: 8, nr: 32, lanes: 16, run: runInt8AVX512, pairs: pairsInt8AVX512}
 	int8VNNI   = &int8Kernel{name: "avx512vnni", mr: 8, nr: 48, lanes: 16, run: runInt8VNNI}
 )
 
@@ -57,9 +73,19 @@ func runInt8AVX2(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int) 
 	qmicroAVX2[m-1][vecs-1](&c[0], 16, &a[0], lda, &b[0], groups)
 }
 
+func pairsInt8AVX2(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int) {
+	_, _, _ = c[(m-1)*16+8*vecs-1], a[(m-1)*lda+4*groups-1], b[groups*64-1]
+	qmicroPairsAVX2[m-1][vecs-1](&c[0], 16, &a[0], lda, &b[0], groups)
+}
+
 func runInt8AVX512(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int) {
 	_, _, _ = c[(m-1)*32+16*vecs-1], a[(m-1)*lda+4*groups-1], b[groups*128-1]
 	qmicroAVX512[m-1][vecs-1](&c[0], 32, &a[0], lda, &b[0], groups)
+}
+
+func pairsInt8AVX512(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int) {
+	_, _, _ = c[(m-1)*32+16*vecs-1], a[(m-1)*lda+4*groups-1], b[groups*128-1]
+	qmicroPairsAVX512[m-1][vecs-1](&c[0], 32, &a[0], lda, &b[0], groups)
 }
 
 func runInt8VNNI(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int) {

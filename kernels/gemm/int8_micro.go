@@ -6,6 +6,9 @@ type int8Kernel struct {
 	name          string
 	mr, nr, lanes int
 	run           func(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int)
+	// pairs, if there is one, is a faster run for panels in which the magnitudes of the first and of the last two elements of
+	// each group sum up to 128 at most: sums of two products fit 16 bits.
+	pairs func(c []int32, a []uint8, lda int, b []uint8, groups, m, vecs int)
 }
 
 // The largest tile of any integer kernel.

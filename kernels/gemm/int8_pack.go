@@ -154,6 +154,38 @@ type Int8Panels struct {
 	k    int
 	data []uint8
 	sums []int32
+	// light holds for each panel whether it fits the kernel for pairs after its excess was taken out.
+	light  []bool
+	excess [][]excess
+}
+
+// excess is what was taken out of an element of a panel: row k, column j.
+type excess struct {
+	k    int32
+	j, v int16
+}
+
+// lighten makes a panel fit the kernel for pairs by reducing the few elements that are too large, and returns what it took
+// away. If there are many of them, it leaves the panel as it is.
+func lighten(kern *int8Kernel, panel []uint8) (out []excess, ok bool) {
+	const most = 1.0 / 256
+	limit := int(most * float64(len(panel)))
+	for i := 0; i < len(panel); i += 2 {
+		x, y := int(int8(panel[i])), int(int8(panel[i+1]))
+		room := 128 - max(y, -y)
+		if x <= room && -x <= room {
+			continue
+		}
+		keep := min(max(x, -room), room)
+		out = append(out, excess{int32(i/(4*kern.nr)*4 + i%4), int16(i / 4 % kern.nr), int16(x - keep)})
+		if len(out) > limit {
+			return nil, false
+		}
+	}
+	for _, e := range out {
+		panel[int(e.k)/4*4*kern.nr+4*int(e.j)+int(e.k)%4] -= uint8(e.v)
+	}
+	return out, true
 }
 
 // PackInt8 packs the k×n matrix b, whose zero points are not part of it.
@@ -163,7 +195,12 @@ func PackInt8(b Int8Operand, k, n int) *Int8Panels {
 	p := &Int8Panels{kern: kern, k: k, data: make([]uint8, panels*size), sums: make([]int32, panels*kern.nr)}
 	for i := range panels {
 		j := i * kern.nr
-		packInt8Panel(kern, p.data[i*size:(i+1)*size], p.sums[j:j+kern.nr], &b, k, j, min(kern.nr, n-j), false)
+		panel := p.data[i*size : (i+1)*size]
+		packInt8Panel(kern, panel, p.sums[j:j+kern.nr], &b, k, j, min(kern.nr, n-j), false)
+		if kern.pairs != nil {
+			out, ok := lighten(kern, panel)
+			p.excess, p.light = append(p.excess, out), append(p.light, ok)
+		}
 	}
 	return p
 }

@@ -212,7 +212,12 @@ func BenchmarkInt8(b *testing.B) {
 		m, n, k int
 	}{{"128x768x768", 128, 768, 768}, {"128x3072x768", 128, 3072, 768}, {"128x768x3072", 128, 768, 3072}, {"1x3072x768", 1, 3072, 768}, {"1x50257x768", 1, 50257, 768}} {
 		b.Run(s.name, func(b *testing.B) {
-			packed := PackInt8(Int8Operand{Data: make([]uint8, s.n*s.k), Signed: true, Row: s.n, Col: 1}, s.k, s.n)
+			r := rand.New(rand.NewPCG(1, 2)) // weights as they are after training: of normal distribution
+			weights := make([]uint8, s.n*s.k)
+			for i := range weights {
+				weights[i] = uint8(int(min(max(r.NormFloat64()*27, -127), 127)))
+			}
+			packed := PackInt8(Int8Operand{Data: weights, Signed: true, Row: s.n, Col: 1}, s.k, s.n)
 			g := &Int8Args{M: s.m, N: s.n, K: s.k, LDC: s.n, F: make([]float32, s.m*s.n), Scale: []float32{1}, A: Int8Operand{Data: make([]uint8, s.m*s.k), Row: s.k, Col: 1, Zero: []int32{7}},
 				B: Int8Operand{Signed: true}, PackedB: packed}
 			b.SetBytes(int64(s.n * s.k))
@@ -222,4 +227,36 @@ func BenchmarkInt8(b *testing.B) {
 			b.ReportMetric(2*float64(s.m)*float64(s.n)*float64(s.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
 		})
 	}
+}
+
+// TestInt8Excess multiplies weights of which few pairs are too large for sums of 16 bits.
+func TestInt8Excess(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	kerneltest.EachLevel(t, func(t *testing.T) {
+		for _, s := range [][3]int{{1, 100, 500}, {9, 33, 257}, {130, 16, 301}, {4, 64, 64}} {
+			m, n, k := s[0], s[1], s[2]
+			for _, signed := range []bool{true, false} {
+				b := make([]uint8, n*k)
+				for i := range b {
+					v := r.IntN(129) - 64
+					if r.IntN(1000) == 0 {
+						v = []int{-128, 127, 100, -99}[r.IntN(4)]
+					}
+					if b[i] = uint8(v); !signed {
+						b[i] ^= 0x80
+					}
+				}
+				g := &Int8Args{M: m, N: n, K: k, LDC: n, C: make([]int32, m*n), A: Int8Operand{slices.Repeat([]uint8{255, 254}, m*k)[:m*k], false, k, 1, []int32{9}}, B: Int8Operand{b, signed, n, 1, nil}}
+				want := g.want()
+				g.PackedB = PackInt8(g.B, k, n)
+				if p := g.PackedB; p.kern.pairs != nil && !slices.Contains(p.light, true) {
+					t.Error("no panel fits the kernel for pairs")
+				}
+				MulInt8(nil, g)
+				if !slices.Equal(g.C, want) {
+					t.Fatalf("%v signed %t differs", s, signed)
+				}
+			}
+		}
+	})
 }

@@ -4303,6 +4303,2828 @@ done_VNNI_8x3:
 	VZEROUPPER
 	RET
 
+// func qmicroPairsAVX2_1x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_1x1(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), BX
+	MOVQ     groups+40(FP), SI
+	VPXOR    Y0, Y0, Y0
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLW   $0x0f, Y1, Y1
+	CMPQ     SI, $0x00000002
+	JLT      rest_PairsAVX2_1x1
+
+loop_PairsAVX2_1x1:
+	VMOVDQU      (BX), Y2
+	VPBROADCASTD (DX), Y3
+	VPMADDUBSW   Y2, Y3, Y2
+	VPMADDWD     Y1, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	VMOVDQU      64(BX), Y2
+	VPBROADCASTD 4(DX), Y3
+	VPMADDUBSW   Y2, Y3, Y2
+	VPMADDWD     Y1, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000002, SI
+	CMPQ         SI, $0x00000002
+	JGE          loop_PairsAVX2_1x1
+	TESTQ        SI, SI
+	JZ           done_PairsAVX2_1x1
+
+rest_PairsAVX2_1x1:
+	VMOVDQU      (BX), Y2
+	VPBROADCASTD (DX), Y3
+	VPMADDUBSW   Y2, Y3, Y2
+	VPMADDWD     Y1, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, BX
+	DECQ         SI
+	JNZ          rest_PairsAVX2_1x1
+
+done_PairsAVX2_1x1:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_1x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_1x2(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), BX
+	MOVQ     groups+40(FP), SI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPCMPEQD Y2, Y2, Y2
+	VPSRLW   $0x0f, Y2, Y2
+	CMPQ     SI, $0x00000002
+	JLT      rest_PairsAVX2_1x2
+
+loop_PairsAVX2_1x2:
+	VMOVDQU      (BX), Y3
+	VMOVDQU      32(BX), Y4
+	VPBROADCASTD (DX), Y5
+	VPMADDUBSW   Y3, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y0, Y0
+	VPMADDUBSW   Y4, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVDQU      64(BX), Y3
+	VMOVDQU      96(BX), Y4
+	VPBROADCASTD 4(DX), Y5
+	VPMADDUBSW   Y3, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y0, Y0
+	VPMADDUBSW   Y4, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000002, SI
+	CMPQ         SI, $0x00000002
+	JGE          loop_PairsAVX2_1x2
+	TESTQ        SI, SI
+	JZ           done_PairsAVX2_1x2
+
+rest_PairsAVX2_1x2:
+	VMOVDQU      (BX), Y3
+	VMOVDQU      32(BX), Y4
+	VPBROADCASTD (DX), Y5
+	VPMADDUBSW   Y3, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y0, Y0
+	VPMADDUBSW   Y4, Y5, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, BX
+	DECQ         SI
+	JNZ          rest_PairsAVX2_1x2
+
+done_PairsAVX2_1x2:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_2x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_2x1(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), SI
+	MOVQ     groups+40(FP), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPCMPEQD Y2, Y2, Y2
+	VPSRLW   $0x0f, Y2, Y2
+	CMPQ     DI, $0x00000002
+	JLT      rest_PairsAVX2_2x1
+
+loop_PairsAVX2_2x1:
+	VMOVDQU      (SI), Y3
+	VPBROADCASTD (DX), Y4
+	VPMADDUBSW   Y3, Y4, Y4
+	VPMADDWD     Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y4
+	VPMADDUBSW   Y3, Y4, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVDQU      64(SI), Y3
+	VPBROADCASTD 4(DX), Y4
+	VPMADDUBSW   Y3, Y4, Y4
+	VPMADDWD     Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPBROADCASTD 4(DX)(BX*1), Y4
+	VPMADDUBSW   Y3, Y4, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX2_2x1
+	TESTQ        DI, DI
+	JZ           done_PairsAVX2_2x1
+
+rest_PairsAVX2_2x1:
+	VMOVDQU      (SI), Y3
+	VPBROADCASTD (DX), Y4
+	VPMADDUBSW   Y3, Y4, Y4
+	VPMADDWD     Y2, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y4
+	VPMADDUBSW   Y3, Y4, Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX2_2x1
+
+done_PairsAVX2_2x1:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_2x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_2x2(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), SI
+	MOVQ     groups+40(FP), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSRLW   $0x0f, Y4, Y4
+	CMPQ     DI, $0x00000002
+	JLT      rest_PairsAVX2_2x2
+
+loop_PairsAVX2_2x2:
+	VMOVDQU      (SI), Y5
+	VMOVDQU      32(SI), Y6
+	VPBROADCASTD (DX), Y7
+	VPMADDUBSW   Y5, Y7, Y8
+	VPMADDWD     Y4, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPMADDUBSW   Y6, Y7, Y7
+	VPMADDWD     Y4, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y7
+	VPMADDUBSW   Y5, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPMADDUBSW   Y6, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVDQU      64(SI), Y5
+	VMOVDQU      96(SI), Y6
+	VPBROADCASTD 4(DX), Y7
+	VPMADDUBSW   Y5, Y7, Y8
+	VPMADDWD     Y4, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPMADDUBSW   Y6, Y7, Y7
+	VPMADDWD     Y4, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPBROADCASTD 4(DX)(BX*1), Y7
+	VPMADDUBSW   Y5, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPMADDUBSW   Y6, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX2_2x2
+	TESTQ        DI, DI
+	JZ           done_PairsAVX2_2x2
+
+rest_PairsAVX2_2x2:
+	VMOVDQU      (SI), Y5
+	VMOVDQU      32(SI), Y6
+	VPBROADCASTD (DX), Y7
+	VPMADDUBSW   Y5, Y7, Y8
+	VPMADDWD     Y4, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPMADDUBSW   Y6, Y7, Y7
+	VPMADDWD     Y4, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y7
+	VPMADDUBSW   Y5, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPMADDUBSW   Y6, Y7, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX2_2x2
+
+done_PairsAVX2_2x2:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_3x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_3x1(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), SI
+	MOVQ     groups+40(FP), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPCMPEQD Y3, Y3, Y3
+	VPSRLW   $0x0f, Y3, Y3
+	CMPQ     DI, $0x00000002
+	JLT      rest_PairsAVX2_3x1
+
+loop_PairsAVX2_3x1:
+	VMOVDQU      (SI), Y4
+	VPBROADCASTD (DX), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPBROADCASTD (DX)(BX*2), Y5
+	VPMADDUBSW   Y4, Y5, Y4
+	VPMADDWD     Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VMOVDQU      64(SI), Y4
+	VPBROADCASTD 4(DX), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPBROADCASTD 4(DX)(BX*1), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPBROADCASTD 4(DX)(BX*2), Y5
+	VPMADDUBSW   Y4, Y5, Y4
+	VPMADDWD     Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX2_3x1
+	TESTQ        DI, DI
+	JZ           done_PairsAVX2_3x1
+
+rest_PairsAVX2_3x1:
+	VMOVDQU      (SI), Y4
+	VPBROADCASTD (DX), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y5
+	VPMADDUBSW   Y4, Y5, Y5
+	VPMADDWD     Y3, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPBROADCASTD (DX)(BX*2), Y5
+	VPMADDUBSW   Y4, Y5, Y4
+	VPMADDWD     Y3, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX2_3x1
+
+done_PairsAVX2_3x1:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y1, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_3x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_3x2(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	MOVQ     b+32(FP), SI
+	MOVQ     groups+40(FP), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPXOR    Y4, Y4, Y4
+	VPXOR    Y5, Y5, Y5
+	VPCMPEQD Y6, Y6, Y6
+	VPSRLW   $0x0f, Y6, Y6
+	CMPQ     DI, $0x00000002
+	JLT      rest_PairsAVX2_3x2
+
+loop_PairsAVX2_3x2:
+	VMOVDQU      (SI), Y7
+	VMOVDQU      32(SI), Y8
+	VPBROADCASTD (DX), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y0, Y0
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y2, Y2
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPBROADCASTD (DX)(BX*2), Y9
+	VPMADDUBSW   Y7, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPMADDUBSW   Y8, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VMOVDQU      64(SI), Y7
+	VMOVDQU      96(SI), Y8
+	VPBROADCASTD 4(DX), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y0, Y0
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y1, Y1
+	VPBROADCASTD 4(DX)(BX*1), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y2, Y2
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPBROADCASTD 4(DX)(BX*2), Y9
+	VPMADDUBSW   Y7, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPMADDUBSW   Y8, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX2_3x2
+	TESTQ        DI, DI
+	JZ           done_PairsAVX2_3x2
+
+rest_PairsAVX2_3x2:
+	VMOVDQU      (SI), Y7
+	VMOVDQU      32(SI), Y8
+	VPBROADCASTD (DX), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y0, Y0
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y9
+	VPMADDUBSW   Y7, Y9, Y10
+	VPMADDWD     Y6, Y10, Y10
+	VPADDD       Y10, Y2, Y2
+	VPMADDUBSW   Y8, Y9, Y9
+	VPMADDWD     Y6, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPBROADCASTD (DX)(BX*2), Y9
+	VPMADDUBSW   Y7, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPMADDUBSW   Y8, Y9, Y7
+	VPMADDWD     Y6, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX2_3x2
+
+done_PairsAVX2_3x2:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y4, (AX)
+	VMOVDQU Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_4x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_4x1(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	LEAQ     (BX)(BX*2), SI
+	MOVQ     b+32(FP), DI
+	MOVQ     groups+40(FP), R8
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSRLW   $0x0f, Y4, Y4
+	CMPQ     R8, $0x00000002
+	JLT      rest_PairsAVX2_4x1
+
+loop_PairsAVX2_4x1:
+	VMOVDQU      (DI), Y5
+	VPBROADCASTD (DX), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD (DX)(BX*2), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD (DX)(SI*1), Y6
+	VPMADDUBSW   Y5, Y6, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVDQU      64(DI), Y5
+	VPBROADCASTD 4(DX), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPBROADCASTD 4(DX)(BX*1), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD 4(DX)(BX*2), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 4(DX)(SI*1), Y6
+	VPMADDUBSW   Y5, Y6, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x00000002, R8
+	CMPQ         R8, $0x00000002
+	JGE          loop_PairsAVX2_4x1
+	TESTQ        R8, R8
+	JZ           done_PairsAVX2_4x1
+
+rest_PairsAVX2_4x1:
+	VMOVDQU      (DI), Y5
+	VPBROADCASTD (DX), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPBROADCASTD (DX)(BX*1), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD (DX)(BX*2), Y6
+	VPMADDUBSW   Y5, Y6, Y6
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD (DX)(SI*1), Y6
+	VPMADDUBSW   Y5, Y6, Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, DI
+	DECQ         R8
+	JNZ          rest_PairsAVX2_4x1
+
+done_PairsAVX2_4x1:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y1, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y2, (AX)
+	ADDQ    CX, AX
+	VMOVDQU Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX2_4x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX2
+TEXT ·qmicroPairsAVX2_4x2(SB), NOSPLIT, $0-48
+	MOVQ     c+0(FP), AX
+	MOVQ     ldc+8(FP), CX
+	MOVQ     a+16(FP), DX
+	MOVQ     lda+24(FP), BX
+	LEAQ     (BX)(BX*2), SI
+	MOVQ     b+32(FP), DI
+	MOVQ     groups+40(FP), R8
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPXOR    Y4, Y4, Y4
+	VPXOR    Y5, Y5, Y5
+	VPXOR    Y6, Y6, Y6
+	VPXOR    Y7, Y7, Y7
+	VPCMPEQD Y8, Y8, Y8
+	VPSRLW   $0x0f, Y8, Y8
+	CMPQ     R8, $0x00000002
+	JLT      rest_PairsAVX2_4x2
+
+loop_PairsAVX2_4x2:
+	VMOVDQU      (DI), Y9
+	VMOVDQU      32(DI), Y10
+	VPBROADCASTD (DX), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPBROADCASTD (DX)(BX*2), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPBROADCASTD (DX)(SI*1), Y11
+	VPMADDUBSW   Y9, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMADDUBSW   Y10, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVDQU      64(DI), Y9
+	VMOVDQU      96(DI), Y10
+	VPBROADCASTD 4(DX), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPBROADCASTD 4(DX)(BX*1), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPBROADCASTD 4(DX)(BX*2), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPBROADCASTD 4(DX)(SI*1), Y11
+	VPMADDUBSW   Y9, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMADDUBSW   Y10, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x00000002, R8
+	CMPQ         R8, $0x00000002
+	JGE          loop_PairsAVX2_4x2
+	TESTQ        R8, R8
+	JZ           done_PairsAVX2_4x2
+
+rest_PairsAVX2_4x2:
+	VMOVDQU      (DI), Y9
+	VMOVDQU      32(DI), Y10
+	VPBROADCASTD (DX), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VPBROADCASTD (DX)(BX*1), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VPBROADCASTD (DX)(BX*2), Y11
+	VPMADDUBSW   Y9, Y11, Y12
+	VPMADDWD     Y8, Y12, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDUBSW   Y10, Y11, Y11
+	VPMADDWD     Y8, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPBROADCASTD (DX)(SI*1), Y11
+	VPMADDUBSW   Y9, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMADDUBSW   Y10, Y11, Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, DI
+	DECQ         R8
+	JNZ          rest_PairsAVX2_4x2
+
+done_PairsAVX2_4x2:
+	SHLQ    $0x02, CX
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y2, (AX)
+	VMOVDQU Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y4, (AX)
+	VMOVDQU Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVDQU Y6, (AX)
+	VMOVDQU Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_1x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_1x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), BX
+	MOVQ       groups+40(FP), SI
+	VPXORD     Z0, Z0, Z0
+	VPTERNLOGD $0xff, Z1, Z1, Z1
+	VPSRLW     $0x0f, Z1, Z1
+	CMPQ       SI, $0x00000002
+	JLT        rest_PairsAVX512_1x1
+
+loop_PairsAVX512_1x1:
+	VMOVDQU32    (BX), Z2
+	VPBROADCASTD (DX), Z3
+	VPMADDUBSW   Z2, Z3, Z2
+	VPMADDWD     Z1, Z2, Z2
+	VPADDD       Z2, Z0, Z0
+	VMOVDQU32    128(BX), Z2
+	VPBROADCASTD 4(DX), Z3
+	VPMADDUBSW   Z2, Z3, Z2
+	VPMADDWD     Z1, Z2, Z2
+	VPADDD       Z2, Z0, Z0
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x00000002, SI
+	CMPQ         SI, $0x00000002
+	JGE          loop_PairsAVX512_1x1
+	TESTQ        SI, SI
+	JZ           done_PairsAVX512_1x1
+
+rest_PairsAVX512_1x1:
+	VMOVDQU32    (BX), Z2
+	VPBROADCASTD (DX), Z3
+	VPMADDUBSW   Z2, Z3, Z2
+	VPMADDWD     Z1, Z2, Z2
+	VPADDD       Z2, Z0, Z0
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, BX
+	DECQ         SI
+	JNZ          rest_PairsAVX512_1x1
+
+done_PairsAVX512_1x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_1x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_1x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), BX
+	MOVQ       groups+40(FP), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLW     $0x0f, Z2, Z2
+	CMPQ       SI, $0x00000002
+	JLT        rest_PairsAVX512_1x2
+
+loop_PairsAVX512_1x2:
+	VMOVDQU32    (BX), Z3
+	VMOVDQU32    64(BX), Z4
+	VPBROADCASTD (DX), Z5
+	VPMADDUBSW   Z3, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z0, Z0
+	VPMADDUBSW   Z4, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	VMOVDQU32    128(BX), Z3
+	VMOVDQU32    192(BX), Z4
+	VPBROADCASTD 4(DX), Z5
+	VPMADDUBSW   Z3, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z0, Z0
+	VPMADDUBSW   Z4, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x00000002, SI
+	CMPQ         SI, $0x00000002
+	JGE          loop_PairsAVX512_1x2
+	TESTQ        SI, SI
+	JZ           done_PairsAVX512_1x2
+
+rest_PairsAVX512_1x2:
+	VMOVDQU32    (BX), Z3
+	VMOVDQU32    64(BX), Z4
+	VPBROADCASTD (DX), Z5
+	VPMADDUBSW   Z3, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z0, Z0
+	VPMADDUBSW   Z4, Z5, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, BX
+	DECQ         SI
+	JNZ          rest_PairsAVX512_1x2
+
+done_PairsAVX512_1x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_2x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_2x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       groups+40(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSRLW     $0x0f, Z2, Z2
+	CMPQ       DI, $0x00000002
+	JLT        rest_PairsAVX512_2x1
+
+loop_PairsAVX512_2x1:
+	VMOVDQU32    (SI), Z3
+	VPBROADCASTD (DX), Z4
+	VPMADDUBSW   Z3, Z4, Z4
+	VPMADDWD     Z2, Z4, Z4
+	VPADDD       Z4, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z4
+	VPMADDUBSW   Z3, Z4, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	VMOVDQU32    128(SI), Z3
+	VPBROADCASTD 4(DX), Z4
+	VPMADDUBSW   Z3, Z4, Z4
+	VPMADDWD     Z2, Z4, Z4
+	VPADDD       Z4, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z4
+	VPMADDUBSW   Z3, Z4, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX512_2x1
+	TESTQ        DI, DI
+	JZ           done_PairsAVX512_2x1
+
+rest_PairsAVX512_2x1:
+	VMOVDQU32    (SI), Z3
+	VPBROADCASTD (DX), Z4
+	VPMADDUBSW   Z3, Z4, Z4
+	VPMADDWD     Z2, Z4, Z4
+	VPADDD       Z4, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z4
+	VPMADDUBSW   Z3, Z4, Z3
+	VPMADDWD     Z2, Z3, Z3
+	VPADDD       Z3, Z1, Z1
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX512_2x1
+
+done_PairsAVX512_2x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_2x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_2x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       groups+40(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPTERNLOGD $0xff, Z4, Z4, Z4
+	VPSRLW     $0x0f, Z4, Z4
+	CMPQ       DI, $0x00000002
+	JLT        rest_PairsAVX512_2x2
+
+loop_PairsAVX512_2x2:
+	VMOVDQU32    (SI), Z5
+	VMOVDQU32    64(SI), Z6
+	VPBROADCASTD (DX), Z7
+	VPMADDUBSW   Z5, Z7, Z8
+	VPMADDWD     Z4, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z4, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z7
+	VPMADDUBSW   Z5, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z2, Z2
+	VPMADDUBSW   Z6, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	VMOVDQU32    128(SI), Z5
+	VMOVDQU32    192(SI), Z6
+	VPBROADCASTD 4(DX), Z7
+	VPMADDUBSW   Z5, Z7, Z8
+	VPMADDWD     Z4, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z4, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z7
+	VPMADDUBSW   Z5, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z2, Z2
+	VPMADDUBSW   Z6, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX512_2x2
+	TESTQ        DI, DI
+	JZ           done_PairsAVX512_2x2
+
+rest_PairsAVX512_2x2:
+	VMOVDQU32    (SI), Z5
+	VMOVDQU32    64(SI), Z6
+	VPBROADCASTD (DX), Z7
+	VPMADDUBSW   Z5, Z7, Z8
+	VPMADDWD     Z4, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z4, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z7
+	VPMADDUBSW   Z5, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z2, Z2
+	VPMADDUBSW   Z6, Z7, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX512_2x2
+
+done_PairsAVX512_2x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_3x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_3x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       groups+40(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPTERNLOGD $0xff, Z3, Z3, Z3
+	VPSRLW     $0x0f, Z3, Z3
+	CMPQ       DI, $0x00000002
+	JLT        rest_PairsAVX512_3x1
+
+loop_PairsAVX512_3x1:
+	VMOVDQU32    (SI), Z4
+	VPBROADCASTD (DX), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z5
+	VPMADDUBSW   Z4, Z5, Z4
+	VPMADDWD     Z3, Z4, Z4
+	VPADDD       Z4, Z2, Z2
+	VMOVDQU32    128(SI), Z4
+	VPBROADCASTD 4(DX), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z5
+	VPMADDUBSW   Z4, Z5, Z4
+	VPMADDWD     Z3, Z4, Z4
+	VPADDD       Z4, Z2, Z2
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX512_3x1
+	TESTQ        DI, DI
+	JZ           done_PairsAVX512_3x1
+
+rest_PairsAVX512_3x1:
+	VMOVDQU32    (SI), Z4
+	VPBROADCASTD (DX), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z5
+	VPMADDUBSW   Z4, Z5, Z5
+	VPMADDWD     Z3, Z5, Z5
+	VPADDD       Z5, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z5
+	VPMADDUBSW   Z4, Z5, Z4
+	VPMADDWD     Z3, Z4, Z4
+	VPADDD       Z4, Z2, Z2
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX512_3x1
+
+done_PairsAVX512_3x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_3x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_3x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       groups+40(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPTERNLOGD $0xff, Z6, Z6, Z6
+	VPSRLW     $0x0f, Z6, Z6
+	CMPQ       DI, $0x00000002
+	JLT        rest_PairsAVX512_3x2
+
+loop_PairsAVX512_3x2:
+	VMOVDQU32    (SI), Z7
+	VMOVDQU32    64(SI), Z8
+	VPBROADCASTD (DX), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z9
+	VPMADDUBSW   Z7, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z4, Z4
+	VPMADDUBSW   Z8, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	VMOVDQU32    128(SI), Z7
+	VMOVDQU32    192(SI), Z8
+	VPBROADCASTD 4(DX), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z9
+	VPMADDUBSW   Z7, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z4, Z4
+	VPMADDUBSW   Z8, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000002, DI
+	CMPQ         DI, $0x00000002
+	JGE          loop_PairsAVX512_3x2
+	TESTQ        DI, DI
+	JZ           done_PairsAVX512_3x2
+
+rest_PairsAVX512_3x2:
+	VMOVDQU32    (SI), Z7
+	VMOVDQU32    64(SI), Z8
+	VPBROADCASTD (DX), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z9
+	VPMADDUBSW   Z7, Z9, Z10
+	VPMADDWD     Z6, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z6, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z9
+	VPMADDUBSW   Z7, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z4, Z4
+	VPMADDUBSW   Z8, Z9, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          rest_PairsAVX512_3x2
+
+done_PairsAVX512_3x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_4x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_4x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       groups+40(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPTERNLOGD $0xff, Z4, Z4, Z4
+	VPSRLW     $0x0f, Z4, Z4
+	CMPQ       R8, $0x00000002
+	JLT        rest_PairsAVX512_4x1
+
+loop_PairsAVX512_4x1:
+	VMOVDQU32    (DI), Z5
+	VPBROADCASTD (DX), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z6
+	VPMADDUBSW   Z5, Z6, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	VMOVDQU32    128(DI), Z5
+	VPBROADCASTD 4(DX), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z2, Z2
+	VPBROADCASTD 4(DX)(SI*1), Z6
+	VPMADDUBSW   Z5, Z6, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, DI
+	SUBQ         $0x00000002, R8
+	CMPQ         R8, $0x00000002
+	JGE          loop_PairsAVX512_4x1
+	TESTQ        R8, R8
+	JZ           done_PairsAVX512_4x1
+
+rest_PairsAVX512_4x1:
+	VMOVDQU32    (DI), Z5
+	VPBROADCASTD (DX), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z6
+	VPMADDUBSW   Z5, Z6, Z6
+	VPMADDWD     Z4, Z6, Z6
+	VPADDD       Z6, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z6
+	VPMADDUBSW   Z5, Z6, Z5
+	VPMADDWD     Z4, Z5, Z5
+	VPADDD       Z5, Z3, Z3
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, DI
+	DECQ         R8
+	JNZ          rest_PairsAVX512_4x1
+
+done_PairsAVX512_4x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_4x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_4x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       groups+40(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLW     $0x0f, Z8, Z8
+	CMPQ       R8, $0x00000002
+	JLT        rest_PairsAVX512_4x2
+
+loop_PairsAVX512_4x2:
+	VMOVDQU32    (DI), Z9
+	VMOVDQU32    64(DI), Z10
+	VPBROADCASTD (DX), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z0, Z0
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z2, Z2
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z4, Z4
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z11
+	VPMADDUBSW   Z9, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z6, Z6
+	VPMADDUBSW   Z10, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	VMOVDQU32    128(DI), Z9
+	VMOVDQU32    192(DI), Z10
+	VPBROADCASTD 4(DX), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z0, Z0
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z2, Z2
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z4, Z4
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z5, Z5
+	VPBROADCASTD 4(DX)(SI*1), Z11
+	VPMADDUBSW   Z9, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z6, Z6
+	VPMADDUBSW   Z10, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, DI
+	SUBQ         $0x00000002, R8
+	CMPQ         R8, $0x00000002
+	JGE          loop_PairsAVX512_4x2
+	TESTQ        R8, R8
+	JZ           done_PairsAVX512_4x2
+
+rest_PairsAVX512_4x2:
+	VMOVDQU32    (DI), Z9
+	VMOVDQU32    64(DI), Z10
+	VPBROADCASTD (DX), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z0, Z0
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z2, Z2
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z11
+	VPMADDUBSW   Z9, Z11, Z12
+	VPMADDWD     Z8, Z12, Z12
+	VPADDD       Z12, Z4, Z4
+	VPMADDUBSW   Z10, Z11, Z11
+	VPMADDWD     Z8, Z11, Z11
+	VPADDD       Z11, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z11
+	VPMADDUBSW   Z9, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z6, Z6
+	VPMADDUBSW   Z10, Z11, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, DI
+	DECQ         R8
+	JNZ          rest_PairsAVX512_4x2
+
+done_PairsAVX512_4x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VMOVDQU32 Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_5x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_5x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPTERNLOGD $0xff, Z5, Z5, Z5
+	VPSRLW     $0x0f, Z5, Z5
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_5x1
+
+loop_PairsAVX512_5x1:
+	VMOVDQU32    (R8), Z6
+	VPBROADCASTD (DX), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z3, Z3
+	VPBROADCASTD (DI), Z7
+	VPMADDUBSW   Z6, Z7, Z6
+	VPMADDWD     Z5, Z6, Z6
+	VPADDD       Z6, Z4, Z4
+	VMOVDQU32    128(R8), Z6
+	VPBROADCASTD 4(DX), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z2, Z2
+	VPBROADCASTD 4(DX)(SI*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z3, Z3
+	VPBROADCASTD 4(DI), Z7
+	VPMADDUBSW   Z6, Z7, Z6
+	VPMADDWD     Z5, Z6, Z6
+	VPADDD       Z6, Z4, Z4
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_5x1
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_5x1
+
+rest_PairsAVX512_5x1:
+	VMOVDQU32    (R8), Z6
+	VPBROADCASTD (DX), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z7
+	VPMADDUBSW   Z6, Z7, Z7
+	VPMADDWD     Z5, Z7, Z7
+	VPADDD       Z7, Z3, Z3
+	VPBROADCASTD (DI), Z7
+	VPMADDUBSW   Z6, Z7, Z6
+	VPMADDWD     Z5, Z6, Z6
+	VPADDD       Z6, Z4, Z4
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_5x1
+
+done_PairsAVX512_5x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z3, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_5x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_5x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPTERNLOGD $0xff, Z10, Z10, Z10
+	VPSRLW     $0x0f, Z10, Z10
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_5x2
+
+loop_PairsAVX512_5x2:
+	VMOVDQU32    (R8), Z11
+	VMOVDQU32    64(R8), Z12
+	VPBROADCASTD (DX), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z0, Z0
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z2, Z2
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z4, Z4
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z6, Z6
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z7, Z7
+	VPBROADCASTD (DI), Z13
+	VPMADDUBSW   Z11, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z8, Z8
+	VPMADDUBSW   Z12, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z9, Z9
+	VMOVDQU32    128(R8), Z11
+	VMOVDQU32    192(R8), Z12
+	VPBROADCASTD 4(DX), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z0, Z0
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z2, Z2
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z4, Z4
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z5, Z5
+	VPBROADCASTD 4(DX)(SI*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z6, Z6
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z7, Z7
+	VPBROADCASTD 4(DI), Z13
+	VPMADDUBSW   Z11, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z8, Z8
+	VPMADDUBSW   Z12, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z9, Z9
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_5x2
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_5x2
+
+rest_PairsAVX512_5x2:
+	VMOVDQU32    (R8), Z11
+	VMOVDQU32    64(R8), Z12
+	VPBROADCASTD (DX), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z0, Z0
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z2, Z2
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z4, Z4
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z13
+	VPMADDUBSW   Z11, Z13, Z14
+	VPMADDWD     Z10, Z14, Z14
+	VPADDD       Z14, Z6, Z6
+	VPMADDUBSW   Z12, Z13, Z13
+	VPMADDWD     Z10, Z13, Z13
+	VPADDD       Z13, Z7, Z7
+	VPBROADCASTD (DI), Z13
+	VPMADDUBSW   Z11, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z8, Z8
+	VPMADDUBSW   Z12, Z13, Z11
+	VPMADDWD     Z10, Z11, Z11
+	VPADDD       Z11, Z9, Z9
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_5x2
+
+done_PairsAVX512_5x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VMOVDQU32 Z7, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z8, (AX)
+	VMOVDQU32 Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_6x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_6x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPTERNLOGD $0xff, Z6, Z6, Z6
+	VPSRLW     $0x0f, Z6, Z6
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_6x1
+
+loop_PairsAVX512_6x1:
+	VMOVDQU32    (R8), Z7
+	VPBROADCASTD (DX), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z3, Z3
+	VPBROADCASTD (DI), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	VMOVDQU32    128(R8), Z7
+	VPBROADCASTD 4(DX), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z2, Z2
+	VPBROADCASTD 4(DX)(SI*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z3, Z3
+	VPBROADCASTD 4(DI), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z4, Z4
+	VPBROADCASTD 4(DI)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_6x1
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_6x1
+
+rest_PairsAVX512_6x1:
+	VMOVDQU32    (R8), Z7
+	VPBROADCASTD (DX), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z3, Z3
+	VPBROADCASTD (DI), Z8
+	VPMADDUBSW   Z7, Z8, Z8
+	VPMADDWD     Z6, Z8, Z8
+	VPADDD       Z8, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z8
+	VPMADDUBSW   Z7, Z8, Z7
+	VPMADDWD     Z6, Z7, Z7
+	VPADDD       Z7, Z5, Z5
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_6x1
+
+done_PairsAVX512_6x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z3, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z5, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_6x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_6x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPTERNLOGD $0xff, Z12, Z12, Z12
+	VPSRLW     $0x0f, Z12, Z12
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_6x2
+
+loop_PairsAVX512_6x2:
+	VMOVDQU32    (R8), Z13
+	VMOVDQU32    64(R8), Z14
+	VPBROADCASTD (DX), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z0, Z0
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z2, Z2
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z4, Z4
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z6, Z6
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z7, Z7
+	VPBROADCASTD (DI), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z8, Z8
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z10, Z10
+	VPMADDUBSW   Z14, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z11, Z11
+	VMOVDQU32    128(R8), Z13
+	VMOVDQU32    192(R8), Z14
+	VPBROADCASTD 4(DX), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z0, Z0
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z2, Z2
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z4, Z4
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z5, Z5
+	VPBROADCASTD 4(DX)(SI*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z6, Z6
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z7, Z7
+	VPBROADCASTD 4(DI), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z8, Z8
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z9, Z9
+	VPBROADCASTD 4(DI)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z10, Z10
+	VPMADDUBSW   Z14, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z11, Z11
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_6x2
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_6x2
+
+rest_PairsAVX512_6x2:
+	VMOVDQU32    (R8), Z13
+	VMOVDQU32    64(R8), Z14
+	VPBROADCASTD (DX), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z0, Z0
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z2, Z2
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z4, Z4
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z6, Z6
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z7, Z7
+	VPBROADCASTD (DI), Z15
+	VPMADDUBSW   Z13, Z15, Z16
+	VPMADDWD     Z12, Z16, Z16
+	VPADDD       Z16, Z8, Z8
+	VPMADDUBSW   Z14, Z15, Z15
+	VPMADDWD     Z12, Z15, Z15
+	VPADDD       Z15, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z15
+	VPMADDUBSW   Z13, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z10, Z10
+	VPMADDUBSW   Z14, Z15, Z13
+	VPMADDWD     Z12, Z13, Z13
+	VPADDD       Z13, Z11, Z11
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_6x2
+
+done_PairsAVX512_6x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VMOVDQU32 Z7, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z8, (AX)
+	VMOVDQU32 Z9, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z10, (AX)
+	VMOVDQU32 Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_7x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_7x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPTERNLOGD $0xff, Z7, Z7, Z7
+	VPSRLW     $0x0f, Z7, Z7
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_7x1
+
+loop_PairsAVX512_7x1:
+	VMOVDQU32    (R8), Z8
+	VPBROADCASTD (DX), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD (DI), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z5, Z5
+	VPBROADCASTD (DI)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z8
+	VPMADDWD     Z7, Z8, Z8
+	VPADDD       Z8, Z6, Z6
+	VMOVDQU32    128(R8), Z8
+	VPBROADCASTD 4(DX), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z2, Z2
+	VPBROADCASTD 4(DX)(SI*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD 4(DI), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z4, Z4
+	VPBROADCASTD 4(DI)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z5, Z5
+	VPBROADCASTD 4(DI)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z8
+	VPMADDWD     Z7, Z8, Z8
+	VPADDD       Z8, Z6, Z6
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_7x1
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_7x1
+
+rest_PairsAVX512_7x1:
+	VMOVDQU32    (R8), Z8
+	VPBROADCASTD (DX), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z3, Z3
+	VPBROADCASTD (DI), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z9
+	VPMADDUBSW   Z8, Z9, Z9
+	VPMADDWD     Z7, Z9, Z9
+	VPADDD       Z9, Z5, Z5
+	VPBROADCASTD (DI)(BX*2), Z9
+	VPMADDUBSW   Z8, Z9, Z8
+	VPMADDWD     Z7, Z8, Z8
+	VPADDD       Z8, Z6, Z6
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_7x1
+
+done_PairsAVX512_7x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z3, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z5, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_7x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_7x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPTERNLOGD $0xff, Z14, Z14, Z14
+	VPSRLW     $0x0f, Z14, Z14
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_7x2
+
+loop_PairsAVX512_7x2:
+	VMOVDQU32    (R8), Z15
+	VMOVDQU32    64(R8), Z16
+	VPBROADCASTD (DX), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z0, Z0
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z2, Z2
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z4, Z4
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z6, Z6
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z7, Z7
+	VPBROADCASTD (DI), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z8, Z8
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z10, Z10
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z11, Z11
+	VPBROADCASTD (DI)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z12, Z12
+	VPMADDUBSW   Z16, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z13, Z13
+	VMOVDQU32    128(R8), Z15
+	VMOVDQU32    192(R8), Z16
+	VPBROADCASTD 4(DX), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z0, Z0
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z2, Z2
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z4, Z4
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z5, Z5
+	VPBROADCASTD 4(DX)(SI*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z6, Z6
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z7, Z7
+	VPBROADCASTD 4(DI), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z8, Z8
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z9, Z9
+	VPBROADCASTD 4(DI)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z10, Z10
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z11, Z11
+	VPBROADCASTD 4(DI)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z12, Z12
+	VPMADDUBSW   Z16, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z13, Z13
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_7x2
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_7x2
+
+rest_PairsAVX512_7x2:
+	VMOVDQU32    (R8), Z15
+	VMOVDQU32    64(R8), Z16
+	VPBROADCASTD (DX), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z0, Z0
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z2, Z2
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z4, Z4
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z6, Z6
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z7, Z7
+	VPBROADCASTD (DI), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z8, Z8
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z17
+	VPMADDUBSW   Z15, Z17, Z18
+	VPMADDWD     Z14, Z18, Z18
+	VPADDD       Z18, Z10, Z10
+	VPMADDUBSW   Z16, Z17, Z17
+	VPMADDWD     Z14, Z17, Z17
+	VPADDD       Z17, Z11, Z11
+	VPBROADCASTD (DI)(BX*2), Z17
+	VPMADDUBSW   Z15, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z12, Z12
+	VPMADDUBSW   Z16, Z17, Z15
+	VPMADDWD     Z14, Z15, Z15
+	VPADDD       Z15, Z13, Z13
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_7x2
+
+done_PairsAVX512_7x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VMOVDQU32 Z7, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z8, (AX)
+	VMOVDQU32 Z9, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z10, (AX)
+	VMOVDQU32 Z11, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z12, (AX)
+	VMOVDQU32 Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_8x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_8x1(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPTERNLOGD $0xff, Z8, Z8, Z8
+	VPSRLW     $0x0f, Z8, Z8
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_8x1
+
+loop_PairsAVX512_8x1:
+	VMOVDQU32    (R8), Z9
+	VPBROADCASTD (DX), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z3, Z3
+	VPBROADCASTD (DI), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z5, Z5
+	VPBROADCASTD (DI)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z6, Z6
+	VPBROADCASTD (DI)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	VMOVDQU32    128(R8), Z9
+	VPBROADCASTD 4(DX), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPBROADCASTD 4(DX)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPBROADCASTD 4(DX)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z3, Z3
+	VPBROADCASTD 4(DI), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z4, Z4
+	VPBROADCASTD 4(DI)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z5, Z5
+	VPBROADCASTD 4(DI)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z6, Z6
+	VPBROADCASTD 4(DI)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_8x1
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_8x1
+
+rest_PairsAVX512_8x1:
+	VMOVDQU32    (R8), Z9
+	VPBROADCASTD (DX), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z0, Z0
+	VPBROADCASTD (DX)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z1, Z1
+	VPBROADCASTD (DX)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z2, Z2
+	VPBROADCASTD (DX)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z3, Z3
+	VPBROADCASTD (DI), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z4, Z4
+	VPBROADCASTD (DI)(BX*1), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z5, Z5
+	VPBROADCASTD (DI)(BX*2), Z10
+	VPMADDUBSW   Z9, Z10, Z10
+	VPMADDWD     Z8, Z10, Z10
+	VPADDD       Z10, Z6, Z6
+	VPBROADCASTD (DI)(SI*1), Z10
+	VPMADDUBSW   Z9, Z10, Z9
+	VPMADDWD     Z8, Z9, Z9
+	VPADDD       Z9, Z7, Z7
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_8x1
+
+done_PairsAVX512_8x1:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z1, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z3, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z5, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z7, (AX)
+	VZEROUPPER
+	RET
+
+// func qmicroPairsAVX512_8x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·qmicroPairsAVX512_8x2(SB), NOSPLIT, $0-48
+	MOVQ       c+0(FP), AX
+	MOVQ       ldc+8(FP), CX
+	MOVQ       a+16(FP), DX
+	MOVQ       lda+24(FP), BX
+	LEAQ       (BX)(BX*2), SI
+	LEAQ       (DX)(BX*4), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       groups+40(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPTERNLOGD $0xff, Z16, Z16, Z16
+	VPSRLW     $0x0f, Z16, Z16
+	CMPQ       R9, $0x00000002
+	JLT        rest_PairsAVX512_8x2
+
+loop_PairsAVX512_8x2:
+	VMOVDQU32    (R8), Z17
+	VMOVDQU32    64(R8), Z18
+	VPBROADCASTD (DX), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z0, Z0
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z2, Z2
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z4, Z4
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z6, Z6
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z7, Z7
+	VPBROADCASTD (DI), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z8, Z8
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z10, Z10
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z11, Z11
+	VPBROADCASTD (DI)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z12, Z12
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z13, Z13
+	VPBROADCASTD (DI)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z14, Z14
+	VPMADDUBSW   Z18, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z15, Z15
+	VMOVDQU32    128(R8), Z17
+	VMOVDQU32    192(R8), Z18
+	VPBROADCASTD 4(DX), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z0, Z0
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z1, Z1
+	VPBROADCASTD 4(DX)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z2, Z2
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z3, Z3
+	VPBROADCASTD 4(DX)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z4, Z4
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z5, Z5
+	VPBROADCASTD 4(DX)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z6, Z6
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z7, Z7
+	VPBROADCASTD 4(DI), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z8, Z8
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z9, Z9
+	VPBROADCASTD 4(DI)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z10, Z10
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z11, Z11
+	VPBROADCASTD 4(DI)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z12, Z12
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z13, Z13
+	VPBROADCASTD 4(DI)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z14, Z14
+	VPMADDUBSW   Z18, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z15, Z15
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000008, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x00000002, R9
+	CMPQ         R9, $0x00000002
+	JGE          loop_PairsAVX512_8x2
+	TESTQ        R9, R9
+	JZ           done_PairsAVX512_8x2
+
+rest_PairsAVX512_8x2:
+	VMOVDQU32    (R8), Z17
+	VMOVDQU32    64(R8), Z18
+	VPBROADCASTD (DX), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z0, Z0
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z1, Z1
+	VPBROADCASTD (DX)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z2, Z2
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z3, Z3
+	VPBROADCASTD (DX)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z4, Z4
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z5, Z5
+	VPBROADCASTD (DX)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z6, Z6
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z7, Z7
+	VPBROADCASTD (DI), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z8, Z8
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z9, Z9
+	VPBROADCASTD (DI)(BX*1), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z10, Z10
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z11, Z11
+	VPBROADCASTD (DI)(BX*2), Z19
+	VPMADDUBSW   Z17, Z19, Z20
+	VPMADDWD     Z16, Z20, Z20
+	VPADDD       Z20, Z12, Z12
+	VPMADDUBSW   Z18, Z19, Z19
+	VPMADDWD     Z16, Z19, Z19
+	VPADDD       Z19, Z13, Z13
+	VPBROADCASTD (DI)(SI*1), Z19
+	VPMADDUBSW   Z17, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z14, Z14
+	VPMADDUBSW   Z18, Z19, Z17
+	VPMADDWD     Z16, Z17, Z17
+	VPADDD       Z17, Z15, Z15
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000004, DI
+	ADDQ         $0x00000080, R8
+	DECQ         R9
+	JNZ          rest_PairsAVX512_8x2
+
+done_PairsAVX512_8x2:
+	SHLQ      $0x02, CX
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z1, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z2, (AX)
+	VMOVDQU32 Z3, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z4, (AX)
+	VMOVDQU32 Z5, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z6, (AX)
+	VMOVDQU32 Z7, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z8, (AX)
+	VMOVDQU32 Z9, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z10, (AX)
+	VMOVDQU32 Z11, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z12, (AX)
+	VMOVDQU32 Z13, 64(AX)
+	ADDQ      CX, AX
+	VMOVDQU32 Z14, (AX)
+	VMOVDQU32 Z15, 64(AX)
+	VZEROUPPER
+	RET
+
 // func interleave4AVX2(dst *uint8, step int, src *uint8, ld int, groups int, flip uint32)
 // Requires: AVX, AVX2
 TEXT ·interleave4AVX2(SB), NOSPLIT, $0-44

@@ -244,6 +244,126 @@ func qmicroVNNI_8x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
 //go:noescape
 func qmicroVNNI_8x3(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
 
+// qmicroPairsAVX2_1x1 sets 1 rows and 8 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_1x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_1x2 sets 1 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_1x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_2x1 sets 2 rows and 8 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_2x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_2x2 sets 2 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_2x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_3x1 sets 3 rows and 8 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_3x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_3x2 sets 3 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_3x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_4x1 sets 4 rows and 8 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_4x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX2_4x2 sets 4 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX2_4x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_1x1 sets 1 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_1x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_1x2 sets 1 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_1x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_2x1 sets 2 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_2x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_2x2 sets 2 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_2x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_3x1 sets 3 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_3x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_3x2 sets 3 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_3x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_4x1 sets 4 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_4x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_4x2 sets 4 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_4x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_5x1 sets 5 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_5x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_5x2 sets 5 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_5x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_6x1 sets 6 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_6x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_6x2 sets 6 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_6x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_7x1 sets 7 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_7x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_7x2 sets 7 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_7x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_8x1 sets 8 rows and 16 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_8x1(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
+// qmicroPairsAVX512_8x2 sets 8 rows and 32 columns of a tile to sums over groups of four, of which there is at least one.
+//
+//go:noescape
+func qmicroPairsAVX512_8x2(c *int32, ldc int, a *uint8, lda int, b *uint8, groups int)
+
 // interleave4AVX2 writes 16 bytes of each of four rows, ld apart, column by column to 64 bytes at dst, and goes on with
 // the next four rows and dst+step, for groups > 0. The bits of flip are flipped in every four bytes.
 //

@@ -2,7 +2,8 @@
 //
 // A micro kernel computes r rows and v vectors of columns of sums of u8·s8 products. A lies in rows of bytes; B in a panel
 // of groups of four values of k: for each group, the four bytes of every column follow each other. Every product and every
-// sum is exact (modulo 2³²): with VNNI by VPDPBUSD, without by widening both factors to 16 bits.
+// sum is exact (modulo 2³²): with VNNI by VPDPBUSD, without by widening both factors to 16 bits or, where pairs of products
+// are known to fit, by VPMADDUBSW.
 package main
 
 import (
@@ -13,19 +14,29 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// The ways to sum products of a group.
+const (
+	byVNNI  = iota
+	byWords // both factors widened to 16 bits
+	byPairs // sums of two in 16 bits, which must not overflow
+)
+
 // isa describes one instruction set level.
 type isa struct {
 	name   string
 	lanes  int
 	mr     int
 	vecs   int // vectors in a row of the full tile
-	vnni   bool
+	dot    int // how products are summed
 	unroll int
 }
 
 func main() {
 	ConstraintExpr("!purego")
-	for _, s := range []isa{{"AVX2", 8, 4, 2, false, 1}, {"AVX512", 16, 8, 2, false, 1}, {"VNNI", 16, 8, 3, true, 2}} {
+	for _, s := range []isa{
+		{"AVX2", 8, 4, 2, byWords, 1}, {"AVX512", 16, 8, 2, byWords, 1}, {"VNNI", 16, 8, 3, byVNNI, 2},
+		{"PairsAVX2", 8, 4, 2, byPairs, 2}, {"PairsAVX512", 16, 8, 2, byPairs, 2},
+	} {
 		for r := 1; r <= s.mr; r++ {
 			for v := 1; v <= s.vecs; v++ {
 				kernel(s, r, v)
@@ -122,24 +133,28 @@ func kernel(s isa, rows, vecs int) {
 		}
 	}
 	var low reg.VecVirtual
-	if !s.vnni {
+	if s.dot != byVNNI {
 		low = s.vector()
 		if s.lanes == 16 {
 			VPTERNLOGD(U8(0xFF), low, low, low)
 		} else {
 			VPCMPEQD(low, low, low)
 		}
-		VPSRLW(U8(8), low, low)
+		if s.dot == byPairs {
+			VPSRLW(U8(15), low, low)
+		} else {
+			VPSRLW(U8(8), low, low)
+		}
 	}
 	panel := s.bytes() * s.vecs
 	step := func(u int) {
 		for i := range a {
 			a[i].Disp = 4 * u
 		}
-		if s.vnni {
-			dots(s, acc, a, b, panel*u)
-		} else {
+		if s.dot == byWords {
 			widened(s, acc, a, b, low, panel*u)
+		} else {
+			dots(s, acc, a, b, low, panel*u)
 		}
 	}
 	advance := func(n int) {
@@ -181,8 +196,8 @@ func kernel(s isa, rows, vecs int) {
 	RET()
 }
 
-// dots adds one group by VPDPBUSD.
-func dots(s isa, acc [][]reg.VecVirtual, a []Mem, b reg.GPVirtual, disp int) {
+// dots adds one group by VPDPBUSD, or by sums of two products whose 16 bits are then added with factors of one.
+func dots(s isa, acc [][]reg.VecVirtual, a []Mem, b reg.GPVirtual, ones reg.VecVirtual, disp int) {
 	bs := make([]reg.VecVirtual, len(acc[0]))
 	for j := range bs {
 		bs[j] = s.vector()
@@ -192,7 +207,14 @@ func dots(s isa, acc [][]reg.VecVirtual, a []Mem, b reg.GPVirtual, disp int) {
 		x := s.vector()
 		VPBROADCASTD(a[i], x)
 		for j := range bs {
-			VPDPBUSD(bs[j], x, acc[i][j])
+			if s.dot == byVNNI {
+				VPDPBUSD(bs[j], x, acc[i][j])
+				continue
+			}
+			t := s.vector()
+			VPMADDUBSW(bs[j], x, t)
+			VPMADDWD(ones, t, t)
+			VPADDD(t, acc[i][j], acc[i][j])
 		}
 	}
 }
