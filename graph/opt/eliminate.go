@@ -37,7 +37,7 @@ var eliminateRules = []Rule{
 func keep(b *Rewrite, m *Match) *graph.Value {
 	x := m.Value("x")
 	for _, root := range m.Root.Outputs {
-		if root != nil && b.IsOutput(root) && (x.Node == nil || b.IsOutput(x) || !slices.Contains(b.G.Nodes, x.Node)) {
+		if root != nil && b.IsOutput(root) && (!b.Defined(x) || b.IsOutput(x)) {
 			return nil
 		}
 	}

@@ -48,7 +48,7 @@ func TestProducts(t *testing.T) {
 			m = MatMul (qt, kt)
 			s = Div (m, three)
 			z = MatMul (s, vt)
-			y = Transpose <perm = [0, 2, 1, 3]> (z) }`, map[string]int{"transpose-matmul": 1, "matmul-transposed": 2, "scale-matmul": 1, "matmul-transpose": 1}},
+			y = Transpose <perm = [0, 2, 1, 3]> (z) }`, map[string]int{"transpose-matmul": 1, "matmul-transposed": 2, "matmul-scale": 1, "matmul-transpose": 1}},
 		"default transpose": {"g (float[3,N] x) => (float[N,2] y) {" + weights + "z = Transpose (x)\ny = MatMul (z, w) }", map[string]int{"transpose-matmul": 1}},
 		"far apart":         {"g (float[3,N,4] x) => (float[4,N,2] y) {" + weights + "z = Transpose <perm = [2, 1, 0]> (x)\ny = MatMul (z, w) }", map[string]int{"transpose-matmul": 0}},
 		"result of columns": {"g (float[N,3] x) => (float[2,N] y) {" + weights + "z = MatMul (x, w)\ny = Transpose (z) }", map[string]int{}},

@@ -58,6 +58,9 @@ func (p variable) match(m *Match, v *graph.Value, then func() bool) bool {
 	if p.check != nil && !p.check(v) {
 		return false
 	}
+	if m.values == nil {
+		m.values = map[string]*graph.Value{}
+	}
 	m.values[p.name] = v
 	if then() {
 		return true
@@ -195,6 +198,9 @@ func (c *Call) match(m *Match, v *graph.Value, then func() bool) bool {
 	}
 	named := c.name != "" && m.nodes[c.name] == nil
 	if named {
+		if m.nodes == nil {
+			m.nodes = map[string]*graph.Node{}
+		}
 		m.nodes[c.name] = n
 	}
 	if c.arguments(m, n, then) {

@@ -36,6 +36,9 @@ func (r *Rewrite) Replace(old, v *graph.Value) { r.also = append(r.also, substit
 // Readers returns how many inputs of nodes and outputs of graphs read v.
 func (r *Rewrite) Readers(v *graph.Value) int { return len(r.u.nodes[v]) + r.u.outputs[v] }
 
+// Defined reports whether v is computed by a node of the graph that is rewritten.
+func (r *Rewrite) Defined(v *graph.Value) bool { return v.Node != nil && r.u.owner[v.Node] == r.G }
+
 // IsOutput reports whether v is an output of some graph.
 func (r *Rewrite) IsOutput(v *graph.Value) bool { return r.u.outputs[v] > 0 }
 
@@ -56,15 +59,72 @@ type Stats struct {
 // Apply runs rules over g and its subgraphs until none applies any more.
 func Apply(g *graph.Graph, stats *Stats, rules ...Rule) error {
 	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return slices.Contains(stats.disabled, r.Name) })
+	index := indexRules(rules)
 	return g.Walk(func(sub *graph.Graph) error {
 		for range maxRounds {
-			changed, err := applyOnce(g, sub, stats, rules)
+			changed, err := applyOnce(g, sub, stats, index)
 			if err != nil || !changed {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// ruleIndex holds rules by the operators that their patterns can begin with; "" stands for any.
+type ruleIndex map[string][]*Rule
+
+func indexRules(rules []Rule) ruleIndex {
+	index := ruleIndex{}
+	any := []*Rule{}
+	for i := range rules {
+		ops := roots(rules[i].Match)
+		if ops == nil {
+			any = append(any, &rules[i])
+			for op := range index {
+				index[op] = append(index[op], &rules[i])
+			}
+			continue
+		}
+		for _, op := range ops {
+			have, ok := index[op]
+			if !ok {
+				have = slices.Clone(any)
+			}
+			if !slices.Contains(have, &rules[i]) {
+				index[op] = append(have, &rules[i])
+			}
+		}
+	}
+	index[""] = any
+	return index
+}
+
+// of returns the rules to try at a node, in their order.
+func (x ruleIndex) of(n *graph.Node) []*Rule {
+	if rules, ok := x[n.OpType]; ok {
+		return rules
+	}
+	return x[""]
+}
+
+// roots returns the names of the operators that a pattern can begin with, nil if that is not known.
+func roots(p Pattern) []string {
+	switch p := p.(type) {
+	case *Call:
+		return p.ops
+	case anyOf:
+		var all []string
+		for _, q := range p {
+			r := roots(q)
+			if r == nil {
+				return nil
+			}
+			all = append(all, r...)
+		}
+		return all
+	}
+	return nil
 }
 
 // maxRounds bounds the rounds over one graph: rules that undo each other must not run for ever.
@@ -110,40 +170,83 @@ func (u *users) remove(n *graph.Node) {
 	}
 }
 
+// round is one pass of rules over the nodes of one graph. Its node list is put together again at the end, or when something
+// needs it; until then gone and placed say what changed.
+type round struct {
+	top, g *graph.Graph
+	stats  *Stats
+	u      *users
+	gone   map[*graph.Node]bool
+	placed map[*graph.Node][]*graph.Node // what stands in the place of a node that is gone
+	sort   bool
+}
+
 // applyOnce goes over the nodes of one graph, last first, so that the largest pattern around a node comes before its parts.
-func applyOnce(top, g *graph.Graph, stats *Stats, rules []Rule) (bool, error) {
-	u := usersOf(top)
-	changed := false
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		if i >= len(g.Nodes) {
-			continue
-		}
-		n := g.Nodes[i]
-		for _, r := range rules {
-			done, err := try(g, u, n, r, stats)
+func applyOnce(top, g *graph.Graph, stats *Stats, rules ruleIndex) (bool, error) {
+	rd := &round{top: top, g: g, stats: stats, gone: map[*graph.Node]bool{}, placed: map[*graph.Node][]*graph.Node{}}
+	nodes := g.Nodes
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		for _, r := range rules.of(n) {
+			if rd.gone[n] {
+				break
+			}
+			done, err := rd.try(n, r)
 			if err != nil {
 				return false, fmt.Errorf("rule %s at %v: %w", r.Name, n, err)
 			}
 			if done {
-				changed = true
 				break
 			}
 		}
 	}
+	changed := len(rd.gone) > 0
+	rd.flush()
+	if rd.sort {
+		g.Nodes = ordered(g.Nodes)
+	}
 	return changed, nil
 }
 
+// flush brings the graph's node list up to date.
+func (rd *round) flush() {
+	if len(rd.gone) == 0 {
+		return
+	}
+	kept := make([]*graph.Node, 0, len(rd.g.Nodes))
+	for _, n := range rd.g.Nodes {
+		for _, b := range rd.placed[n] {
+			if !rd.gone[b] {
+				kept = append(kept, b)
+			}
+		}
+		if !rd.gone[n] {
+			kept = append(kept, n)
+		}
+	}
+	rd.g.Nodes = kept
+	clear(rd.placed)
+}
+
+// users are counted when the first pattern matches: most rules match nothing in most graphs.
+func (rd *round) users() *users {
+	if rd.u == nil {
+		rd.u = usersOf(rd.top)
+	}
+	return rd.u
+}
+
 // try applies a rule with the given node as the root.
-func try(g *graph.Graph, u *users, n *graph.Node, r Rule, stats *Stats) (bool, error) {
+func (rd *round) try(n *graph.Node, r *Rule) (bool, error) {
 	for _, root := range n.Outputs {
-		if root == nil || root.Const != nil || u.outputs[root] != count(g.Outputs, root) {
+		if root == nil || root.Const != nil {
 			continue
 		}
-		m := &Match{Root: n, values: map[string]*graph.Value{}, nodes: map[string]*graph.Node{}}
-		if !r.Match.match(m, root, func() bool { return u.closed(g, m, root, r.Also) }) {
+		m := &Match{Root: n}
+		if !r.Match.match(m, root, func() bool { return rd.users().closed(rd.g, m, root, r.Also) }) {
 			continue
 		}
-		return replace(g, u, m, root, r, stats)
+		return rd.replace(m, root, r)
 	}
 	return false, nil
 }
@@ -160,6 +263,9 @@ func count(vs []*graph.Value, v *graph.Value) int {
 
 // closed reports whether nobody outside the match needs what is inside it, and all of it belongs to one graph.
 func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value, also []string) bool {
+	if u.outputs[root] != count(g.Outputs, root) {
+		return false // an output of a graph inside
+	}
 	exempt := func(o *graph.Value) bool {
 		return o == root || o.Out == 0 && slices.ContainsFunc(also, func(name string) bool { return m.nodes[name] == o.Node })
 	}
@@ -184,21 +290,21 @@ func (u *users) closed(g *graph.Graph, m *Match, root *graph.Value, also []strin
 	return true
 }
 
-func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stats *Stats) (bool, error) {
-	at := slices.Index(g.Nodes, m.Root)
-	rest := g.Nodes[at:]
+func (rd *round) replace(m *Match, root *graph.Value, r *Rule) (bool, error) {
+	g, u := rd.g, rd.users()
 	b := &Rewrite{Builder: graph.NewBuilder(g, root.Name), u: u}
 	b.Opset = g.Opsets[""]
-	g.Nodes = slices.Clone(g.Nodes[:at])
+	nodes := g.Nodes
+	g.Nodes = nil
 	v := r.Build(b, m)
-	built := g.Nodes[at:]
+	built := g.Nodes
+	g.Nodes = nodes
 	if b.Err() != nil || v == nil {
-		g.Nodes = append(g.Nodes[:at], rest...)
 		if b.Err() != nil {
 			b.refused = b.Err().Error()
 		}
 		if b.refused != "" {
-			stats.Refused[r.Name+": "+b.refused]++
+			rd.stats.Refused[r.Name+": "+b.refused]++
 		}
 		return false, nil
 	}
@@ -208,28 +314,18 @@ func replace(g *graph.Graph, u *users, m *Match, root *graph.Value, r Rule, stat
 		}
 		u.add(g, n)
 	}
-	substitute(g, u, root, v)
-	for _, s := range b.also {
-		substitute(g, u, s.old, s.new)
-	}
-	for _, n := range rest {
-		if slices.Contains(m.inner, n) {
+	for _, n := range m.inner {
+		if !rd.gone[n] {
 			u.remove(n)
-			continue
+			rd.gone[n] = true
 		}
-		g.Nodes = append(g.Nodes, n)
 	}
-	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *graph.Node) bool {
-		if _, ok := u.owner[n]; ok && slices.Contains(m.inner, n) {
-			u.remove(n)
-			return true
-		}
-		return false
-	})
-	if len(b.also) > 0 {
-		g.Nodes = ordered(g.Nodes)
+	rd.placed[m.Root] = built
+	rd.sort = rd.sort || len(b.also) > 0
+	for _, s := range append(b.also, substitution{root, v}) {
+		rd.substitute(s.old, s.new)
 	}
-	stats.Applied[r.Name]++
+	rd.stats.Applied[r.Name]++
 	return true, nil
 }
 
@@ -278,10 +374,11 @@ func reads(n *graph.Node, f func(*graph.Value)) {
 }
 
 // substitute makes every reader of old read v, which takes over old's name if it has been made for it.
-func substitute(g *graph.Graph, u *users, old, v *graph.Value) {
+func (rd *round) substitute(old, v *graph.Value) {
 	if v == old {
 		return
 	}
+	u := rd.u
 	for _, n := range u.nodes[old] {
 		for i, x := range n.Inputs {
 			if x == old {
@@ -292,7 +389,8 @@ func substitute(g *graph.Graph, u *users, old, v *graph.Value) {
 	}
 	delete(u.nodes, old)
 	if u.outputs[old] > 0 {
-		g.ReplaceOutput(old, v)
+		rd.flush()
+		rd.g.ReplaceOutput(old, v)
 		u.outputs[v] += u.outputs[old]
 		delete(u.outputs, old)
 	}
