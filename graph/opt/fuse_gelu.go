@@ -58,6 +58,23 @@ func buildGelu(b *Rewrite, m *Match, approximate string) *graph.Value {
 	return b.Call("Gelu", graph.Attrs{"approximate": approximate}, x)
 }
 
+// viewRules move activations before a Reshape, so that they come to stand behind the product whose result is reshaped.
+var viewRules = []Rule{
+	{Name: "activation-before-reshape", Match: OneOf(activationOps, Op("Reshape", gx, Var("shape")).As("view")).More().As("act"), Build: func(b *Rewrite, m *Match) *graph.Value {
+		act, view := m.Node("act"), m.Node("view")
+		if !b.Defined(m.Value("x")) || !isFloat32(m.Value("x")) || len(m.Root.Outputs) != 1 {
+			return nil
+		}
+		if _, ok := activationOf(act); !ok {
+			return nil
+		}
+		b.Opset = act.Opset
+		y := b.Call(act.OpType, act.Attrs, append([]*graph.Value{m.Value("x")}, act.Inputs[1:]...)...)
+		b.Opset = view.Opset
+		return b.Call("Reshape", view.Attrs, y, m.Value("shape"))
+	}},
+}
+
 // swishRules find x·sigmoid(α·x).
 var swishRules = []Rule{
 	{Name: "swish", Match: Op("Mul", gx, Op("Sigmoid", gx)), Build: buildSwish},

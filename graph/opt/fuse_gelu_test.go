@@ -51,6 +51,14 @@ func TestGelu(t *testing.T) {
 	}
 }
 
+func TestActivationBeforeReshape(t *testing.T) {
+	const in = "g (float[N,6] x) => (float[N,2,3] y) {s = Constant <value = int64[3] {0, 2, 3}> ()\nlo = Constant <value = float {0.5}> ()\n"
+	rewrites(t, in+"a = Abs (x)\nr = Reshape (a, s)\ny = Tanh (r) }", map[string]int{"activation-before-reshape": 1})
+	rewrites(t, in+"a = Abs (x)\nr = Reshape (a, s)\ny = Clip (r, lo) }", map[string]int{"activation-before-reshape": 1})
+	rewrites(t, in+"r = Reshape (x, s)\ny = Tanh (r) }", map[string]int{}) // nothing computes x
+	rewrites(t, in+"a = Abs (x)\nr = Reshape (a, s)\nt = Tanh (r)\ny = Add (r, t) }", map[string]int{})
+}
+
 func TestSwish(t *testing.T) {
 	for name, c := range map[string]struct {
 		nodes string

@@ -12,12 +12,19 @@ import (
 // fusedMatMul matches the internal product, with or without bias.
 var fusedMatMul = OpIn(internal, "FusedMatMul", Var("a"), Var("b")).More().As("product")
 
+// flattened matches an operand whose leading axes were joined.
+var flattened = Op("Reshape", Var("x"), Var("flat"))
+
 // productRules turn matrix products and what surrounds them into the internal FusedMatMul: biases, factors, activations and
 // transposed operands or results.
 var productRules = []Rule{
 	{Name: "matmul-bias", Match: Op("Add", Op("MatMul", Var("a"), Var("b")).As("product"), Var("bias")), Build: addBias},
 	{Name: "fused-matmul-bias", Match: Op("Add", OpIn(internal, "FusedMatMul", Var("a"), Var("b")).As("product"), Var("bias")), Build: addBias},
-	{Name: "reshape-gemm-reshape", Match: Op("Reshape", Op("Gemm", Op("Reshape", Var("x"), Var("flat")).As("flatten"), Var("b")).More().As("product"), Var("shape")).As("restore"), Build: unflatten},
+	{Name: "reshape-gemm-reshape", Match: Op("Reshape", AnyOf(
+		Op("Gemm", flattened, Var("b")).More().As("product"),
+		Op("MatMul", flattened, Var("b")).As("product"),
+		OpIn(internal, "FusedMatMul", flattened, Var("b")).More().As("product"),
+	), Var("shape")).As("restore"), Build: unflatten},
 	{Name: "matmul-scale", Match: AnyOf(
 		OneOf([]string{"Mul", "Div"}, Op("MatMul", Var("a"), Var("b")).As("product"), ConstVar("factor")).As("scale"),
 		OneOf([]string{"Mul", "Div"}, OpIn(internal, "FusedMatMul", Var("a"), Var("b")).As("product"), ConstVar("factor")).As("scale"),
@@ -259,7 +266,7 @@ func transposeResult(b *Rewrite, m *Match) *graph.Value {
 	return p.build(b)
 }
 
-// unflatten drops reshapes around a Gemm that only join the leading axes into one and take them apart again.
+// unflatten drops reshapes around a product that only join the leading axes into one and take them apart again.
 func unflatten(b *Rewrite, m *Match) *graph.Value {
 	x, n, y := m.Value("x"), m.Node("product"), m.Node("restore").Outputs[0]
 	in, ok1 := dimsOf(x)
@@ -275,11 +282,11 @@ func unflatten(b *Rewrite, m *Match) *graph.Value {
 	}
 	flat, _ := dimsOf(n.Inputs[0])
 	columns, ok := lastDim(n.Outputs[0])
-	if len(flat) != 2 || !flat[1].Known() || !flat[1].Equal(in[last]) || !ok || !out[last].Is(columns) || intAttr(n, "transA", 0) != 0 {
+	if len(flat) != 2 || !flat[1].Known() || !flat[1].Equal(in[last]) || !ok || !out[last].Is(columns) {
 		return b.Refuse("the last axis is not kept")
 	}
 	p := readProduct(b, n)
-	if p == nil {
+	if p == nil || p.permA != nil || p.permY != nil {
 		return nil
 	}
 	p.a = x

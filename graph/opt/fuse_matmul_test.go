@@ -65,11 +65,18 @@ func TestProducts(t *testing.T) {
 		})
 	}
 	// The leading axes come back as they were.
-	rewrites(t, "g (float[N,S,3] x) => (float[N,S,2] y) {"+weights+`flat = Constant <value = int64[2] {-1, 3}> ()
-		cols = Constant <value = int64[1] {2}> ()
-		lead = Shape <end = 2> (x)
-		back = Concat <axis = 0> (lead, cols)
-		f = Reshape (x, flat)
-		m = Gemm (f, w, b)
-		y = Reshape (m, back) }`, map[string]int{"reshape-gemm-reshape": 1})
+	for product, want := range map[string]map[string]int{
+		"m = Gemm (f, w, b)":                    {"reshape-gemm-reshape": 1},
+		"m = MatMul (f, w)":                     {"reshape-gemm-reshape": 1},
+		"n = MatMul (f, w)\nm = Add (n, b)":     {"reshape-gemm-reshape": 1, "matmul-bias": 1},
+		"n = Gemm (f, w, b)\nm = Sigmoid (n)\n": {"reshape-gemm-reshape": 1, "matmul-activation": 1},
+	} {
+		rewrites(t, "g (float[N,S,3] x) => (float[N,S,2] y) {"+weights+`flat = Constant <value = int64[2] {-1, 3}> ()
+			cols = Constant <value = int64[1] {2}> ()
+			lead = Shape <end = 2> (x)
+			back = Concat <axis = 0> (lead, cols)
+			f = Reshape (x, flat)
+			`+product+`
+			y = Reshape (m, back) }`, want)
+	}
 }

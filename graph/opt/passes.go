@@ -46,7 +46,7 @@ var passes = []Pass{
 	// Scales fold into constant weights before anything else takes the weights.
 	{Name: "batchnorm", Level: All, After: "cse", Run: rewrite(batchNormRules...)},
 	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
-	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules)...)},
+	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules, viewRules)...)},
 	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
 	{Name: "attention", Level: All, After: "activations", Run: fuseAttention},
 	{Name: "products", Level: All, After: "attention", Run: rewrite(productRules...)},
