@@ -71,10 +71,10 @@ func (f *Filter) panelsOf(pool *parallel.Pool, g *Geometry, kern *tileKernel) []
 }
 
 const (
-	blockRows    = 256     // rows of the columns' matrix that are multiplied at a time
-	panelBytes   = 1 << 18 // part of the weights that stays in the second-level cache meanwhile
-	taskFlops    = 1 << 18 // least work of a task
-	inPlaceWidth = 1 << 10 // widest image whose rows are multiplied where they lie
+	blockRows   = 256     // rows of the columns' matrix that are multiplied at a time
+	panelBytes  = 1 << 18 // part of the weights that stays in the second-level cache meanwhile
+	columnElems = 1 << 16 // of the columns that are multiplied at a time
+	taskFlops   = 1 << 18 // least work of a task
 )
 
 // direct is a convolution as products of the weights and the columns of windows.
@@ -97,7 +97,7 @@ func (f *Filter) runDirect(pool *parallel.Pool, g *Geometry, kern *tileKernel, y
 		return
 	}
 	d.kc = roundUp(ceilDiv(d.k, ceilDiv(d.k, blockRows)), 2)
-	d.inPlace = g.pointwise() && (d.n <= inPlaceWidth || d.m <= 4*kern.mr)
+	d.inPlace = g.pointwise()
 	units := g.Batch * g.Groups
 	d.cut(units, pool.Threads())
 	rows, cols := ceilDiv(d.m, d.mb), ceilDiv(d.n, d.nb)
@@ -131,7 +131,7 @@ func (f *Filter) runDirect(pool *parallel.Pool, g *Geometry, kern *tileKernel, y
 // cut chooses the size of tasks: columns are cut first if there are more of them than rows.
 func (d *direct) cut(units, threads int) {
 	nr := d.kern.nr()
-	d.mb, d.nb = roundUp(d.m, d.kern.mr), min(d.n, 4*nr)
+	d.mb, d.nb = roundUp(d.m, d.kern.mr), min(d.n, min(max(columnElems/d.kc/nr, 4), 8)*nr)
 	want := ceilDiv(4*threads, units)
 	if threads == 1 || want <= ceilDiv(d.n, d.nb) || 2*d.m*d.n*d.k < 2*taskFlops {
 		return

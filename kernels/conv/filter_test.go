@@ -190,11 +190,7 @@ func TestRows(t *testing.T) {
 			src, res := kerneltest.Rand(2*n+1), kerneltest.Rand(n)
 			dst, check := kerneltest.Guarded(t, n)
 			want := make([]float32, n)
-			copyEven(dst, src[:max(0, 2*n-1)])
-			copyEvenGo(want, src)
-			if check(); !slices.Equal(dst, want) {
-				t.Fatalf("copyEven: got %v, want %v", dst, want)
-			}
+			testCopies(t, n)
 			for _, r := range [][]float32{nil, res} {
 				finishRow(dst, src[:n], r, 0.5, -1, 2)
 				finishRowGo(want, src, r, 0.5, -1, 2)
@@ -204,6 +200,29 @@ func TestRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// testCopies copies three rows of n elements.
+func testCopies(t *testing.T, n int) {
+	if n == 0 {
+		return
+	}
+	type rows = func(dst []float32, ldd int, src []float32, lds, rows, n int)
+	for stride, fs := range [][2]rows{{copyRows, copyRowsGo}, {evenRows, evenRowsGo}} {
+		width := n*(stride+1) - stride
+		src := kerneltest.Rand(2*(width+3) + width)
+		dst, check := kerneltest.Guarded(t, 3*n+4)
+		want := make([]float32, 3*n+4)
+		copy(want, dst)
+		fs[0](dst, n+2, src, width+3, 3, n)
+		fs[1](want, n+2, src, width+3, 3, n)
+		check()
+		for i := range dst {
+			if math.Float32bits(dst[i]) != math.Float32bits(want[i]) {
+				t.Fatalf("stride %d, %d elements: element %d is %v, want %v", stride+1, n, i, dst[i], want[i])
+			}
+		}
+	}
 }
 
 func BenchmarkFilter(b *testing.B) {

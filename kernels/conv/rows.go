@@ -20,54 +20,116 @@ func (g *Geometry) columnRows(dst []float32, ldb int, x []float32, k0, kc, r0, j
 	if last == 1 {
 		height, kh, dh = g.In[0], g.Kernel[0], g.Dilate[0]
 	}
-	var buf [64]segment
-	segs := segments(buf[:0], g, j0, n)
+	runs := g.lineRuns(j0, n)
 	for p := range kc {
 		c, tap := (k0+p)/(kh*kw), (k0+p)%(kh*kw)
 		dy, dx := tap/kw*dh, tap%kw*dw
 		image := x[c*height*width:][:height*width]
 		row := dst[(r0+p)*ldb:][:n]
-		for i := range segs {
-			s := &segs[i]
-			line, col := s.line+dy, s.col+dx
-			if uint(line) >= uint(height) {
-				clear(row[s.at : s.at+s.n])
-				continue
+		for _, s := range runs {
+			if s.n > 0 {
+				s.line += dy
+				s.col += dx
+				s.fill(row, image, height, width, stride)
 			}
-			windowRow(row[s.at:s.at+s.n], image[line*width:][:width], col, stride)
 		}
 	}
 }
 
-// windowRow sets row[i] to line[from+i·stride], or to 0 outside the line.
-func windowRow(row, line []float32, from, stride int) {
-	lo, hi := overlap(len(row), len(line), from, stride)
-	if lo > 0 {
-		clear(row[:lo])
+// lineRun is a run of output positions in lines of equal length, and where the first one's window starts in the image.
+type lineRun struct {
+	line, col int
+	step      int // from a line to the next one, in the image
+	at        int // first position
+	lines, n  int // lines and positions in each
+}
+
+// lineRuns cuts the output positions [j, j+n) into the end of a line, whole lines, and the beginning of a line.
+func (g *Geometry) lineRuns(j, n int) (runs [3]lineRun) {
+	last := len(g.Out) - 1
+	width := g.Out[last]
+	at := 0
+	add := func(i, lines, n int) {
+		if lines == 0 || n == 0 {
+			return
+		}
+		line, col := (j+at)/width, (j+at)%width
+		r := lineRun{col: col*g.Stride[last] - g.Pad[last], at: at, lines: lines, n: n}
+		if last == 1 {
+			r.line, r.step = line*g.Stride[0]-g.Pad[0], g.Stride[0]
+		}
+		runs[i] = r
+		at += lines * n
 	}
-	if hi < len(row) {
-		clear(row[hi:])
+	if col := j % width; col > 0 {
+		add(0, 1, min(n, width-col))
 	}
-	row = row[lo:hi]
-	if len(row) == 0 {
+	add(1, (n-at)/width, width)
+	add(2, 1, n-at)
+	return runs
+}
+
+// fill writes the run's values for one tap to row.
+func (s *lineRun) fill(row, image []float32, height, width, stride int) {
+	first, end := 0, s.lines // lines inside the image
+	if s.step > 0 {
+		if s.line < 0 {
+			first = min(s.lines, ceilDiv(-s.line, s.step))
+		}
+		end = max(first, min(s.lines, ceilDiv(height-s.line, s.step)))
+	}
+	clear(row[s.at : s.at+first*s.n])
+	clear(row[s.at+end*s.n : s.at+s.lines*s.n])
+	if first == end {
 		return
 	}
-	line = line[from+lo*stride:]
+	row = row[s.at+first*s.n : s.at+end*s.n]
+	lo, hi := overlap(s.n, width, s.col, stride)
+	if lo > 0 || hi < s.n {
+		for i := 0; i < len(row); i += s.n {
+			clear(row[i : i+lo])
+			clear(row[i+hi : i+s.n])
+		}
+	}
+	if lo == hi {
+		return
+	}
+	row, image = row[lo:], image[(s.line+first*s.step)*width+s.col+lo*stride:]
 	switch stride {
 	case 1:
-		copy(row, line)
+		copyRows(row, s.n, image, s.step*width, end-first, hi-lo)
 	case 2:
-		copyEven(row, line)
+		evenRows(row, s.n, image, s.step*width, end-first, hi-lo)
 	default:
-		for i := range row {
-			row[i] = line[i*stride]
+		for l := range end - first {
+			for i := range hi - lo {
+				row[l*s.n+i] = image[l*s.step*width+i*stride]
+			}
 		}
 	}
 }
 
-func copyEvenGo(dst, src []float32) {
-	for i := range dst {
-		dst[i] = src[2*i]
+// windowRow sets row[i] to line[from+i], or to 0 outside the line.
+func windowRow(row, line []float32, from int) {
+	lo, hi := overlap(len(row), len(line), from, 1)
+	clear(row[:lo])
+	clear(row[hi:])
+	if lo < hi {
+		copy(row[lo:hi], line[from+lo:])
+	}
+}
+
+func copyRowsGo(dst []float32, ldd int, src []float32, lds, rows, n int) {
+	for i := range rows {
+		copy(dst[i*ldd:][:n], src[i*lds:])
+	}
+}
+
+func evenRowsGo(dst []float32, ldd int, src []float32, lds, rows, n int) {
+	for i := range rows {
+		for j := range n {
+			dst[i*ldd+j] = src[i*lds+2*j]
+		}
 	}
 }
 

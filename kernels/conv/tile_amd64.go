@@ -39,17 +39,14 @@ func tileKernelOf() *tileKernel {
 	return tileGo
 }
 
-// copyEven sets dst[i] = src[2·i].
-func copyEven(dst, src []float32) {
-	if len(dst) == 0 {
+// evenRows copies every other element of rows of 2·n-1 > 0 elements, lds apart, to rows that are ldd apart.
+func evenRows(dst []float32, ldd int, src []float32, lds, rows, n int) {
+	_, _ = dst[(rows-1)*ldd+n-1], src[(rows-1)*lds+2*n-2]
+	if !cpu.AVX2 {
+		evenRowsGo(dst, ldd, src, lds, rows, n)
 		return
 	}
-	_ = src[2*len(dst)-2]
-	if cpu.AVX2 {
-		evenAVX2(&dst[0], &src[0], len(dst))
-		return
-	}
-	copyEvenGo(dst, src)
+	evenRowsAVX2(&dst[0], ldd, &src[0], lds, rows, n)
 }
 
 // finishRow sets dst[i] = min(max(src[i] + bias + res[i], lo), hi); res may be nil.

@@ -23,14 +23,36 @@ DATA tileMask<>+60(SB)/4, $0x00000000
 GLOBL tileMask<>(SB), RODATA|NOPTR, $64
 
 // func tileAVX2_1(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2_1(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX2_0
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+
+start_AVX2_0:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -139,14 +161,36 @@ store_tileAVX2_1:
 	RET
 
 // func tileAVX2_2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2_2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX2_1
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+
+start_AVX2_1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -298,14 +342,44 @@ store_tileAVX2_2:
 	RET
 
 // func tileAVX2_3(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2_3(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX2_2
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+
+start_AVX2_2:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -500,14 +574,36 @@ store_tileAVX2_3:
 	RET
 
 // func tileAVX2_tail(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2_tail(SB), NOSPLIT, $0-8
-	MOVQ    t+0(FP), AX
-	MOVQ    24(AX), CX
-	MOVQ    48(AX), DX
-	MOVQ    128(AX), BX
-	MOVQ    136(AX), SI
-	SHLQ    $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX2_3
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+
+start_AVX2_3:
 	MOVQ    144(AX), DI
 	LEAQ    tileMask<>+32(SB), R8
 	NEGQ    DI
@@ -681,14 +777,52 @@ done_columnAVX2:
 	RET
 
 // func tileAVX512_1(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_1(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX512_4
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+
+start_AVX512_4:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -841,14 +975,68 @@ store_tileAVX512_1:
 	RET
 
 // func tileAVX512_2(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX512_5
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+
+start_AVX512_5:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1108,14 +1296,84 @@ store_tileAVX512_2:
 	RET
 
 // func tileAVX512_3(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_3(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX512_6
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+
+start_AVX512_6:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1458,14 +1716,52 @@ store_tileAVX512_3:
 	RET
 
 // func tileAVX512_tail(t *byte)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·tileAVX512_tail(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   24(AX), CX
-	MOVQ   48(AX), DX
-	MOVQ   128(AX), BX
-	MOVQ   136(AX), SI
-	SHLQ   $0x02, BX
+	MOVQ       t+0(FP), AX
+	MOVQ       24(AX), CX
+	MOVQ       48(AX), DX
+	MOVQ       128(AX), BX
+	MOVQ       136(AX), SI
+	SHLQ       $0x02, BX
+	MOVQ       120(AX), DI
+	SHLQ       $0x02, DI
+	MOVQ       (AX), R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	MOVQ       72(AX), R8
+	TESTQ      R8, R8
+	JZ         start_AVX512_7
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+	ADDQ       DI, R8
+	PREFETCHT0 (R8)
+
+start_AVX512_7:
 	MOVQ   144(AX), DI
 	MOVQ   $-1, R8
 	BZHIQ  DI, R8, R8
@@ -2688,37 +2984,47 @@ GLOBL winogradFourOut<>(SB), RODATA|NOPTR, $4
 DATA winogradEight<>+0(SB)/4, $0x41000000
 GLOBL winogradEight<>(SB), RODATA|NOPTR, $4
 
-// func evenAVX2(dst *float32, src *float32, n int)
+// func evenRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, n int)
 // Requires: AVX, AVX2
-TEXT ·evenAVX2(SB), NOSPLIT, $0-24
+TEXT ·evenRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
+	MOVQ ldd+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ lds+24(FP), BX
+	MOVQ rows+32(FP), SI
+	MOVQ n+40(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+
+even_row:
+	MOVQ AX, R8
+	MOVQ DX, R9
+	MOVQ DI, R10
 
 even_loop:
-	CMPQ    DX, $0x00000009
+	CMPQ    R10, $0x00000009
 	JLT     even_tail
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
 	VSHUFPS $0x88, Y1, Y0, Y0
 	VPERMPD $0xd8, Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x00000020, AX
-	SUBQ    $0x00000008, DX
+	VMOVUPS Y0, (R8)
+	ADDQ    $0x00000040, R9
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x00000008, R10
 	JMP     even_loop
 
 even_tail:
-	TESTQ  DX, DX
-	JLE    even_done
-	VMOVSS (CX), X0
-	VMOVSS X0, (AX)
-	ADDQ   $0x00000008, CX
-	ADDQ   $0x00000004, AX
-	DECQ   DX
-	JMP    even_tail
-
-even_done:
+	VMOVSS (R9), X0
+	VMOVSS X0, (R8)
+	ADDQ   $0x00000008, R9
+	ADDQ   $0x00000004, R8
+	DECQ   R10
+	JNZ    even_tail
+	ADDQ   CX, AX
+	ADDQ   BX, DX
+	DECQ   SI
+	JNZ    even_row
 	VZEROUPPER
 	RET
 

@@ -4,7 +4,9 @@ package conv
 
 func tileKernelOf() *tileKernel { return tileGo }
 
-func copyEven(dst, src []float32) { copyEvenGo(dst, src) }
+func evenRows(dst []float32, ldd int, src []float32, lds, rows, n int) {
+	evenRowsGo(dst, ldd, src, lds, rows, n)
+}
 
 func finishRow(dst, src, res []float32, bias, lo, hi float32) {
 	finishRowGo(dst, src, res, bias, lo, hi)

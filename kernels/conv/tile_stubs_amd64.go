@@ -64,10 +64,10 @@ func winogradInputAVX2(dst0 *float32, dst1 *float32, stride int, x0 *float32, x1
 //go:noescape
 func winogradOutputAVX2(y0 *float32, y1 *float32, ldy int, m0 *float32, m1 *float32, stride int, tmp *float32)
 
-// evenAVX2 sets dst[i] = src[2·i]. It reads no element past src[2·n-2].
+// evenRowsAVX2 copies every other element of rows of 2·n-1 > 0 elements, lds apart, to rows that are ldd apart. It reads no other elements.
 //
 //go:noescape
-func evenAVX2(dst *float32, src *float32, n int)
+func evenRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, n int)
 
 // finishRowAVX2 sets dst[i] = min(max(src[i] + bias + res[i], lo), hi); res may be nil. dst may be src.
 //

@@ -114,10 +114,5 @@ func (p *padded) copy(plane, image []float32) {
 	if rows <= 0 {
 		return
 	}
-	if copyRows(plane[p.top*p.width+p.left:], p.width, image, p.inWidth, rows, n) {
-		return
-	}
-	for r := range rows {
-		copy(plane[(r+p.top)*p.width+p.left:][:n], image[r*p.inWidth:])
-	}
+	copyRows(plane[p.top*p.width+p.left:], p.width, image, p.inWidth, rows, n)
 }

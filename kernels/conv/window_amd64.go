@@ -58,12 +58,12 @@ func checkPlane(y []float32, rows, n int, x []float32, ldx int, w []float32, str
 	_, _, _ = y[rows*n-1], x[((rows-1)*stride+2)*ldx+(n-1)*stride+2+8*stride], w[8]
 }
 
-// copyRows copies rows of n > 0 elements that are ldd and lds apart; it returns false where it has no code.
-func copyRows(dst []float32, ldd int, src []float32, lds, rows, n int) bool {
-	if !cpu.AVX2 {
-		return false
-	}
+// copyRows copies rows of n > 0 elements that are ldd and lds apart.
+func copyRows(dst []float32, ldd int, src []float32, lds, rows, n int) {
 	_, _ = dst[(rows-1)*ldd+n-1], src[(rows-1)*lds+n-1]
+	if !cpu.AVX2 {
+		copyRowsGo(dst, ldd, src, lds, rows, n)
+		return
+	}
 	copyRowsAVX2(&dst[0], ldd, &src[0], lds, rows, n)
-	return true
 }

@@ -199,7 +199,7 @@ func (t *tiling) input(w *workspace, v []float32, c, r0, rows int) {
 				clear(row)
 				continue
 			}
-			windowRow(row, x[line*width:][:width], -left, 1)
+			windowRow(row, x[line*width:][:width], -left)
 		}
 		t.pairs(n, func(ra, qa, rb, qb int) {
 			winogradInput(v, (at+ra)*t.perRow+4*qa, (at+rb)*t.perRow+4*qb, t.k*t.ldb, plane, winogradTile*ra*ld+16*qa, winogradTile*rb*ld+16*qb, ld, &w.tmp)

@@ -149,6 +149,7 @@ func (s isa) kernel(vecs int, masked bool) {
 	a, b := field(t, offA), field(t, offB)
 	ldb, kc := field(t, offLDB), field(t, offKC)
 	SHLQ(U8(2), ldb)
+	s.prefetch(t, vecs)
 	e := s.newEdge(t, masked)
 	acc := make([][]reg.VecVirtual, s.mr)
 	for i := range acc {
@@ -180,6 +181,34 @@ func (s isa) kernel(vecs int, masked bool) {
 	VZEROUPPER()
 	RET()
 }
+
+// prefetch fetches the tile of C, and that of the residual if there is one, whose rows are too far apart for the processor to
+// foresee.
+func (s isa) prefetch(t reg.Register, vecs int) {
+	ldc := field(t, offLDC)
+	SHLQ(U8(2), ldc)
+	lines := func(p reg.Register) {
+		for i := range s.mr {
+			for at := 0; at < 4*s.lanes*vecs; at += 64 {
+				PREFETCHT0(Mem{Base: p, Disp: at})
+			}
+			if i+1 < s.mr {
+				ADDQ(ldc, p)
+			}
+		}
+	}
+	lines(field(t, offC))
+	res := field(t, offRes)
+	label := fmt.Sprintf("start_%s_%d", s.name, prefetches)
+	prefetches++
+	TESTQ(res, res)
+	JZ(LabelRef(label))
+	lines(res)
+	Label(label)
+}
+
+// prefetches counts calls of prefetch, for labels.
+var prefetches int
 
 // step is one value of k: acc[i][j] += a[i]·b[j].
 func (s isa) step(acc [][]reg.VecVirtual, a, b reg.Register, u int, e edge) {

@@ -3,6 +3,7 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // rows writes kernels over single rows.
@@ -11,36 +12,45 @@ func rows() {
 	finishRow()
 }
 
-// even copies every other element: eight at a time, the rest by scalars.
+// even copies every other element of rows: eight at a time, the rest of a row by scalars.
 func even() {
-	TEXT("evenAVX2", NOSPLIT, "func(dst, src *float32, n int)")
+	TEXT("evenRowsAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds, rows, n int)")
 	Pragma("noescape")
-	Doc("evenAVX2 sets dst[i] = src[2·i]. It reads no element past src[2·n-2].")
-	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	Doc("evenRowsAVX2 copies every other element of rows of 2·n-1 > 0 elements, lds apart, to rows that are ldd apart. It reads no other elements.")
+	get := func(n string) reg.GPVirtual { return Load(Param(n), GP64()).(reg.GPVirtual) }
+	dst, ldd, src, lds, rows, n := get("dst"), get("ldd"), get("src"), get("lds"), get("rows"), get("n")
+	SHLQ(U8(2), ldd)
+	SHLQ(U8(2), lds)
+	d, s, left := GP64(), GP64(), GP64()
+	Label("even_row")
+	MOVQ(dst, d)
+	MOVQ(src, s)
+	MOVQ(n, left)
 	Label("even_loop")
-	CMPQ(n, U32(9)) // the last vector reads one element further
+	CMPQ(left, U32(9)) // the last vector reads one element further
 	JLT(LabelRef("even_tail"))
 	a, b := YMM(), YMM()
-	VMOVUPS(Mem{Base: src}, a)
-	VMOVUPS(Mem{Base: src, Disp: 32}, b)
+	VMOVUPS(Mem{Base: s}, a)
+	VMOVUPS(Mem{Base: s, Disp: 32}, b)
 	VSHUFPS(U8(0x88), b, a, a)
 	VPERMPD(U8(0xD8), a, a)
-	VMOVUPS(a, Mem{Base: dst})
-	ADDQ(U32(64), src)
-	ADDQ(U32(32), dst)
-	SUBQ(U32(8), n)
+	VMOVUPS(a, Mem{Base: d})
+	ADDQ(U32(64), s)
+	ADDQ(U32(32), d)
+	SUBQ(U32(8), left)
 	JMP(LabelRef("even_loop"))
 	Label("even_tail")
-	TESTQ(n, n)
-	JLE(LabelRef("even_done"))
 	x := XMM()
-	VMOVSS(Mem{Base: src}, x)
-	VMOVSS(x, Mem{Base: dst})
-	ADDQ(U32(8), src)
-	ADDQ(U32(4), dst)
-	DECQ(n)
-	JMP(LabelRef("even_tail"))
-	Label("even_done")
+	VMOVSS(Mem{Base: s}, x)
+	VMOVSS(x, Mem{Base: d})
+	ADDQ(U32(8), s)
+	ADDQ(U32(4), d)
+	DECQ(left)
+	JNZ(LabelRef("even_tail"))
+	ADDQ(ldd, dst)
+	ADDQ(lds, src)
+	DECQ(rows)
+	JNZ(LabelRef("even_row"))
 	VZEROUPPER()
 	RET()
 }
