@@ -156,9 +156,6 @@ func dot4() {
 	RET()
 }
 
-// ahead is how many bytes before its use a packed panel is asked for.
-const ahead = 2048
-
 // row multiplies one row with a packed panel of three vectors' columns. Four rows of the panel have sums of their own, which hides the
 // latency of the additions.
 func row(name string, lanes int, vec func() reg.VecVirtual) {
@@ -189,9 +186,6 @@ func row(name string, lanes int, vec func() reg.VecVirtual) {
 	Label(name + "_wide")
 	CMPQ(k, U32(unroll))
 	JLT(LabelRef(name + "_narrow"))
-	for line := 0; line < unroll*width; line += 64 {
-		PREFETCHT0(Mem{Base: b, Disp: ahead + line})
-	}
 	for u := range unroll {
 		step(u)
 	}
