@@ -135,6 +135,9 @@ func (g *Args[T]) tiles(batch, threads int) (tm, tn int) {
 	if g.direct() {
 		tn = g.N
 	}
+	if g.PackedB != nil {
+		tn = min(g.N, tileM/max(tm, 1)*tn) // few rows are packed once for many columns
+	}
 	if threads == 1 {
 		return tm, tn
 	}
