@@ -9,6 +9,7 @@ package gemm
 
 import (
 	"github.com/sardonyx-ml/sardonyx/kernels/parallel"
+	"github.com/sardonyx-ml/sardonyx/kernels/vec"
 )
 
 // Number is every element type that is multiplied. Integers wrap around.
@@ -259,9 +260,7 @@ func (g *Args[T]) finish(w *work[T], i0, m, j0, n int) {
 	for i := i0; i < i0+m; i++ {
 		row := g.C[i*g.LDC+j0:][:n]
 		if g.Alpha != 1 {
-			for j := range row {
-				row[j] *= g.Alpha
-			}
+			vec.MulScalar(row, row, g.Alpha)
 		}
 		g.addBias(row, i, j0)
 		if g.Act != nil {
@@ -277,16 +276,11 @@ func (g *Args[T]) addBias(row []T, i, j0 int) {
 	}
 	switch b.Col {
 	case 0:
-		v := g.Beta * b.Data[i*b.Row]
-		for j := range row {
-			row[j] += v
-		}
+		vec.AddScalar(row, row, g.Beta*b.Data[i*b.Row])
 	case 1:
 		x := b.Data[i*b.Row+j0:][:len(row)]
 		if g.Beta == 1 {
-			for j, v := range x {
-				row[j] += v
-			}
+			vec.Add(row, row, x)
 			return
 		}
 		for j, v := range x {
