@@ -65,6 +65,7 @@ const (
 	blockK = 256 // rows of a block of B
 	tileM  = 192 // largest tile of C that is computed at once
 	tileN  = 256
+	wideN  = 1536 // largest number of columns of a tile where B is packed already
 	// grainFlops is the least work of a chunk handed to a thread.
 	grainFlops = 1 << 16
 )
@@ -132,7 +133,11 @@ func (g *Args[T]) set(i int, one *Args[T], at func(int, *Args[T])) {
 // tiles chooses the size of a tile such that there is work for every thread.
 func (g *Args[T]) tiles(batch, threads int) (tm, tn int) {
 	kern := kernelOf[T]()
-	tm, tn = min(g.M, tileM/kern.mr*kern.mr), min(g.N, tileN/kern.nr*kern.nr)
+	wide, chunks := tileN, 4*threads
+	if g.PackedB != nil { // B needs no packing, A is packed again for every tile beside it
+		wide, chunks = wideN, 2*threads
+	}
+	tm, tn = min(g.M, tileM/kern.mr*kern.mr), min(g.N, wide/kern.nr*kern.nr)
 	if g.direct() {
 		tn = g.N
 	}
@@ -142,7 +147,7 @@ func (g *Args[T]) tiles(batch, threads int) (tm, tn int) {
 	if threads == 1 {
 		return tm, tn
 	}
-	for batch*ceilDiv(g.M, tm)*ceilDiv(g.N, tn) < 4*threads && tm*tn*g.K > 4*grainFlops {
+	for batch*ceilDiv(g.M, tm)*ceilDiv(g.N, tn) < chunks && tm*tn*g.K > 4*grainFlops {
 		switch {
 		case tn > 4*kern.nr && (tn >= tm || tm <= 4*kern.mr):
 			tn = roundUp(ceilDiv(tn, 2), kern.nr)
