@@ -104,10 +104,12 @@ func bench(ctx context.Context, f *benchFlags, path string) (*benchReport, error
 	var times []float64
 	for begin := time.Now(); len(times) == 0 || time.Since(begin) < f.duration; {
 		start := time.Now()
-		if _, err := f.run(ctx, s, feeds[len(times)%len(feeds)], nil); err != nil {
+		outs, err := f.run(ctx, s, feeds[len(times)%len(feeds)], nil)
+		if err != nil {
 			return nil, err
 		}
 		times = append(times, ms(time.Since(start)))
+		recycle(s, outs)
 	}
 	r.summarize(times)
 	return r, nil
@@ -124,10 +126,21 @@ func (r *benchReport) warm(ctx context.Context, f *benchFlags, s *exec.Session, 
 		}
 		if i < len(feeds) {
 			all = append(all, outs...)
+		} else {
+			recycle(s, outs)
 		}
 	}
 	r.Digest = result.Digest(all)
 	return nil
+}
+
+// recycle gives the outputs' memory back, as a program does that runs a model again and again.
+func recycle(s *exec.Session, outs []result.Output) {
+	vals := map[string]tensor.Value{}
+	for _, o := range outs {
+		vals[o.Name] = o.Value
+	}
+	s.Recycle(vals)
 }
 
 func (r *benchReport) summarize(times []float64) {

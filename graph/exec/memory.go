@@ -100,6 +100,16 @@ func (m *memory) give(n int) {
 // abandon returns everything to the budget; the garbage collector takes the buffers, and the memory is not used again.
 func (m *memory) abandon() { m.give(m.held) }
 
+// adopt takes an escaped buffer that nobody uses any more into the free list, if the limit allows.
+func (m *memory) adopt(b *tensor.Buffer) {
+	if b.Pooled() || !m.budget.take(len(b.Bytes)) {
+		return
+	}
+	m.held += len(b.Bytes)
+	b.Adopt(m.put)
+	m.put(b)
+}
+
 // drop gives every free buffer to the garbage collector.
 func (m *memory) drop() {
 	for size, list := range m.free {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -30,8 +31,9 @@ type Session struct {
 	budget  *budget
 	model   *onnx.Model // to be closed with the session; nil if the caller keeps it
 
-	mu   sync.Mutex
-	idle []*run
+	mu    sync.Mutex
+	idle  []*run
+	spare []*tensor.Buffer // memory of recycled outputs
 }
 
 // Port describes an input or output of a model.
@@ -126,7 +128,7 @@ func (s *Session) Graph() *graph.Graph { return s.g }
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.idle = nil
+	s.idle, s.spare = nil, nil
 	if s.model == nil {
 		return nil
 	}
@@ -193,12 +195,31 @@ func (s *Session) run(ctx context.Context, feed []tensor.Value, p *Profile) ([]t
 func (s *Session) acquire() *run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var r *run
 	if n := len(s.idle); n > 0 {
-		r := s.idle[n-1]
-		s.idle = s.idle[:n-1]
-		return r
+		r, s.idle = s.idle[n-1], s.idle[:n-1]
+	} else {
+		r = newRun(s.budget, s.pool)
 	}
-	return newRun(s.budget, s.pool)
+	for _, b := range s.spare {
+		r.mem.adopt(b)
+	}
+	s.spare = s.spare[:0]
+	return r
+}
+
+// Recycle gives the memory of a run's outputs back, for the next run's use. It is for callers that run a model again and
+// again and are done with the outputs: no tensor of out, and nothing that shares its memory, may be used afterwards.
+func (s *Session) Recycle(out map[string]tensor.Value) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range out {
+		t, ok := v.(*tensor.Tensor)
+		if !ok || t.Buffer() == nil || t.Buffer().Pooled() || slices.Contains(s.spare, t.Buffer()) {
+			continue
+		}
+		s.spare = append(s.spare, t.Buffer())
+	}
 }
 
 func (s *Session) selected(names []string) ([]int, error) {

@@ -36,3 +36,9 @@ func (b *Buffer) Escape() bool {
 
 // Pooled reports whether the buffer still belongs to its pool.
 func (b *Buffer) Pooled() bool { return b.free != nil }
+
+// Adopt puts a buffer that has escaped, and that nobody uses any more, under a pool again.
+func (b *Buffer) Adopt(free func(*Buffer)) {
+	b.refs.Store(0)
+	b.free = free
+}
