@@ -44,7 +44,7 @@ var passes = []Pass{
 	{Name: "shapes", Level: All, After: "eliminate", Run: rewrite(slices.Concat(shapeRules, eliminateRules)...)},
 	{Name: "cse", Level: All, After: "shapes", Run: shareSubexpressions},
 	// Scales fold into constant weights before anything else takes the weights.
-	{Name: "batchnorm", Level: All, After: "cse", Run: rewrite(batchNormRules...)},
+	{Name: "batchnorm", Level: All, After: "cse", Run: rewrite(slices.Concat(convBiasRules, batchNormRules)...)},
 	{Name: "norms", Level: All, After: "batchnorm", Run: rewrite(slices.Concat(layerNormRules, rmsNormRules)...)},
 	{Name: "activations", Level: All, After: "norms", Run: rewrite(slices.Concat(geluRules, swishRules, viewRules)...)},
 	// From here on the graph has internal operators. Attention comes before what else takes its products and masks.
