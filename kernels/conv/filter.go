@@ -66,6 +66,9 @@ func (f *Filter) panelsOf(pool *parallel.Pool, g *Geometry, kern *tileKernel) []
 				packRows(f.panels.data[group*size+row*k:], f.w[(group*g.OutC+row)*k:], min(kern.mr, g.OutC-row), k, kern.mr)
 			}
 		})
+		if !g.tileable() {
+			f.w = nil // nothing else will be made of them
+		}
 	})
 	return f.panels.data
 }

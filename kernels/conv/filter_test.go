@@ -228,7 +228,7 @@ func testCopies(t *testing.T, n int) {
 func BenchmarkFilter(b *testing.B) {
 	for _, g := range []Geometry{square(1, 1, 64, 64, 56, 56, 3, 1, 1), square(1, 1, 128, 128, 28, 28, 3, 1, 1), square(1, 1, 256, 256, 14, 14, 3, 1, 1),
 		square(1, 1, 512, 512, 7, 7, 3, 1, 1), square(1, 1, 64, 256, 56, 56, 1, 1, 0), square(1, 1, 512, 128, 28, 28, 1, 1, 0), square(1, 1, 256, 1024, 14, 14, 1, 1, 0),
-		square(1, 1, 2048, 512, 7, 7, 1, 1, 0), square(1, 1, 3, 64, 224, 224, 7, 2, 3), square(1, 1, 128, 128, 56, 56, 3, 2, 1), square(1, 1, 64, 64, 128, 128, 3, 1, 1),
+		square(1, 1, 2048, 512, 7, 7, 1, 1, 0), square(1, 1, 3, 64, 224, 224, 7, 2, 3), square(1, 1, 128, 128, 56, 56, 3, 2, 1), square(1, 1, 64, 64, 128, 128, 3, 1, 1), square(1, 1, 32, 32, 256, 256, 3, 1, 1),
 		square(1, 144, 1, 1, 56, 56, 3, 1, 1), square(1, 576, 1, 1, 14, 14, 3, 1, 1), square(1, 1, 16, 96, 112, 112, 1, 1, 0)} {
 		for _, constant := range []bool{true, false} {
 			if !constant && !g.winograd() {

@@ -23,9 +23,9 @@ import "github.com/sardonyx-ml/sardonyx/kernels/parallel"
 // inside the 10⁻³ that the standard's cases allow. Infinities and NaN spread over a tile, not just a window.
 const winogradTile = 4
 
-// winograd reports whether the transforms pay: they need enough channels to be a small part of the work, and enough tiles for
-// the products to be matrices.
-func (g *Geometry) winograd() bool {
+// tileable reports whether images of some size are computed by tiles: the transforms need enough channels to be a small part of
+// the work.
+func (g *Geometry) tileable() bool {
 	if g.Groups != 1 || len(g.Kernel) != 2 || g.InC < 16 || g.OutC < 16 {
 		return false
 	}
@@ -33,6 +33,15 @@ func (g *Geometry) winograd() bool {
 		if g.Kernel[i] != 3 || g.Stride[i] != 1 || g.Dilate[i] != 1 {
 			return false
 		}
+	}
+	return true
+}
+
+// winograd reports whether tiles pay for this image: there must be enough of them for the products to be matrices, and most of
+// what they hold must be wanted.
+func (g *Geometry) winograd() bool {
+	if !g.tileable() {
+		return false
 	}
 	tiles := g.Batch * ceilDiv(g.Out[0], winogradTile) * ceilDiv(g.Out[1], winogradTile)
 	return tiles >= 12 && g.Batch*g.Out[0]*g.Out[1] >= tiles*8
@@ -94,6 +103,8 @@ type tiling struct {
 	perImg  int // rows of an image
 	rows    int // of tiles that are computed at once
 	ldb     int // distance of the rows of matrices
+	vPos    int // distance of the 36 matrices of inputs, and
+	mPos    int // of outputs: odd multiples of a cache line, lest they share sets of the cache
 }
 
 const winogradBytes = 1 << 20 // of transformed tiles that are at work in one goroutine
@@ -114,11 +125,12 @@ func (f *Filter) runWinograd(pool *parallel.Pool, g *Geometry, kern *tileKernel,
 		inner, outer = pool, serial
 	}
 	t.ldb = roundUp(t.rows*t.perRow+4, 16) | 16
+	t.vPos, t.mPos = (t.k*t.ldb)|16, (t.m*t.ldb)|16
 	outer.For(blocks, 1, func(lo, hi int) {
-		buf := getBuffer(36 * (t.k + t.m) * t.ldb)
+		buf := getBuffer(36 * (t.vPos + t.mPos))
 		defer buffers.Put(buf)
-		v := (*buf)[:36*t.k*t.ldb]
-		m := (*buf)[36*t.k*t.ldb:]
+		v := (*buf)[:36*t.vPos]
+		m := (*buf)[36*t.vPos:]
 		for b := lo; b < hi; b++ {
 			r0 := b * t.rows
 			t.block(inner, v, m, r0, min(t.rows, total-r0))
@@ -140,7 +152,7 @@ func (t *tiling) block(pool *parallel.Pool, v, m []float32, r0, rows int) {
 		w := getWorker()
 		defer workers.Put(w)
 		for pos := lo; pos < hi; pos++ {
-			t.multiply(w, pos, v[pos*t.k*t.ldb:], m[pos*t.m*t.ldb:][:t.m*t.ldb], tiles)
+			t.multiply(w, pos, v[pos*t.vPos:], m[pos*t.mPos:][:t.m*t.ldb], tiles)
 		}
 	})
 	pool.For(t.g.OutC, max(1, (1<<11)/tiles), func(lo, hi int) {
@@ -202,7 +214,7 @@ func (t *tiling) input(w *workspace, v []float32, c, r0, rows int) {
 			windowRow(row, x[line*width:][:width], -left)
 		}
 		t.pairs(n, func(ra, qa, rb, qb int) {
-			winogradInput(v, (at+ra)*t.perRow+4*qa, (at+rb)*t.perRow+4*qb, t.k*t.ldb, plane, winogradTile*ra*ld+16*qa, winogradTile*rb*ld+16*qb, ld, &w.tmp)
+			winogradInput(v, (at+ra)*t.perRow+4*qa, (at+rb)*t.perRow+4*qb, t.vPos, plane, winogradTile*ra*ld+16*qa, winogradTile*rb*ld+16*qb, ld, &w.tmp)
 		})
 	})
 }
@@ -214,7 +226,7 @@ func (t *tiling) output(w *workspace, m []float32, c, r0, rows int) {
 	t.runs(r0, rows, func(image, first, n, at int) {
 		plane := w.buffer(winogradTile * n * ld)
 		t.pairs(n, func(ra, qa, rb, qb int) {
-			winogradOutput(plane, winogradTile*ra*ld+16*qa, winogradTile*rb*ld+16*qb, ld, m, (at+ra)*t.perRow+4*qa, (at+rb)*t.perRow+4*qb, t.m*t.ldb, &w.tmp)
+			winogradOutput(plane, winogradTile*ra*ld+16*qa, winogradTile*rb*ld+16*qb, ld, m, (at+ra)*t.perRow+4*qa, (at+rb)*t.perRow+4*qb, t.mPos, &w.tmp)
 		})
 		for i := range min(winogradTile*n, h-first*winogradTile) {
 			from := ((image*t.g.OutC+c)*h + first*winogradTile + i) * width
