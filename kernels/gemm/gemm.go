@@ -206,11 +206,12 @@ func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 		kc := min(kern.kc, g.K-k0)
 		add := g.Acc || k0 > 0
 		for j := 0; j < n; j += kern.nr {
-			nr := min(kern.nr, n-j)
+			nr, ahead := min(kern.nr, n-j), 0
 			var b []T
 			switch {
 			case g.PackedB != nil:
 				b = g.PackedB.block(j0+j, k0, kc)
+				ahead = g.PackedB.ahead(j0, j, n, k0, kc)
 			default:
 				if j == 0 {
 					g.packB(w, kern.nr, k0, kc, j0, n)
@@ -229,7 +230,7 @@ func (g *Args[T]) tilePacked(w *work[T], i0, m, j0, n int) {
 					}
 					a = w.a[i*kc:][:kc*kern.mr]
 				}
-				kern.run(g.C[(i0+i)*g.LDC+j0+j:], g.LDC, a, b, kc, mr, nr, add, w.c[:])
+				kern.run(g.C[(i0+i)*g.LDC+j0+j:], g.LDC, a, b, kc, mr, nr, ahead, add, w.c[:])
 			}
 		}
 	}

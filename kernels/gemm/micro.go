@@ -1,14 +1,15 @@
 package gemm
 
 // kernel is a micro kernel: run sets, or adds to if add, m ≤ mr rows and n ≤ nr columns of C at c, whose rows are ldc apart,
-// from a panel of A (kc groups of mr elements) and a panel of B (kc groups of nr). tmp has room for mr×nr elements. row does
+// from a panel of A (kc groups of mr elements) and a panel of B (kc groups of nr). tmp has room for mr×nr elements. ahead is the
+// distance in bytes from b to the panel that is needed next, which may be fetched meanwhile; 0 if there is none. row does
 // so for one row of A and C, nr elements at c, with the kc elements of a.
 type kernel[T Number] struct {
 	name   string
 	mr, nr int
 	few    int // up to how many rows are multiplied by row
 	kc     int // rows of a block of B, such that a panel of it stays in the first-level cache
-	run    func(c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T)
+	run    func(c []T, ldc int, a, b []T, kc, m, n, ahead int, add bool, tmp []T)
 	row    func(c, a, b []T, add bool)
 }
 
@@ -39,7 +40,7 @@ func pickFloat32() *kernel[float32] {
 var float32Go = &kernel[float32]{name: "go", mr: 4, nr: 4, few: 3, kc: blockK, run: microGo[float32], row: micro1x4[float32]}
 
 // microGo is the portable micro kernel.
-func microGo[T Number](c []T, ldc int, a, b []T, kc, m, n int, add bool, tmp []T) {
+func microGo[T Number](c []T, ldc int, a, b []T, kc, m, n, _ int, add bool, tmp []T) {
 	if m == 4 && n == 4 {
 		micro4x4(c, ldc, a, b, kc, add)
 		return

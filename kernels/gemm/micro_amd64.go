@@ -16,7 +16,7 @@ func float32Kernels() []*kernel[float32] {
 	return append(ks, float32Go)
 }
 
-type microFloat32 = func(c *float32, ldc int, a, b *float32, kc int, add bool)
+type microFloat32 = func(c *float32, ldc int, a, b *float32, kc, ahead int, add bool)
 
 // The kernels by rows-1 and vectors-1.
 var (
@@ -38,12 +38,12 @@ var (
 	}
 )
 
-func runAVX2(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
-	runVectors(&microAVX2[m-1], 4, 8, c, ldc, a, b, kc, m, n, add, tmp)
+func runAVX2(c []float32, ldc int, a, b []float32, kc, m, n, ahead int, add bool, tmp []float32) {
+	runVectors(&microAVX2[m-1], 4, 8, c, ldc, a, b, kc, m, n, ahead, add, tmp)
 }
 
-func runAVX512(c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
-	runVectors(&microAVX512[m-1], 8, 16, c, ldc, a, b, kc, m, n, add, tmp)
+func runAVX512(c []float32, ldc int, a, b []float32, kc, m, n, ahead int, add bool, tmp []float32) {
+	runVectors(&microAVX512[m-1], 8, 16, c, ldc, a, b, kc, m, n, ahead, add, tmp)
 }
 
 func runRowAVX2(c, a, b []float32, add bool) {
@@ -63,14 +63,14 @@ func runRowAVX512(c, a, b []float32, add bool) {
 }
 
 // runVectors computes whole vectors of columns in place and the rest through tmp.
-func runVectors(row *[3]microFloat32, mr, lanes int, c []float32, ldc int, a, b []float32, kc, m, n int, add bool, tmp []float32) {
+func runVectors(row *[3]microFloat32, mr, lanes int, c []float32, ldc int, a, b []float32, kc, m, n, ahead int, add bool, tmp []float32) {
 	_, _, _ = c[(m-1)*ldc+n-1], a[kc*mr-1], b[kc*3*lanes-1]
 	full := n / lanes
 	if full > 0 {
-		row[full-1](&c[0], ldc, &a[0], &b[0], kc, add)
+		row[full-1](&c[0], ldc, &a[0], &b[0], kc, ahead, add)
 	}
 	if rest := n - full*lanes; rest > 0 {
-		row[0](&tmp[0], lanes, &a[0], &b[full*lanes], kc, false)
+		row[0](&tmp[0], lanes, &a[0], &b[full*lanes], kc, 0, false)
 		for r := range m {
 			addRow(c[r*ldc+full*lanes:][:rest], tmp[r*lanes:][:rest], add)
 		}

@@ -18,7 +18,7 @@ func BenchmarkMicro(b *testing.B) {
 				c, tmp := make([]float32, k.mr*k.nr), make([]float32, maxMR*maxNR)
 				for b.Loop() {
 					for range 100 {
-						k.run(c, k.nr, pa, pb, kc, k.mr, k.nr, false, tmp)
+						k.run(c, k.nr, pa, pb, kc, k.mr, k.nr, 0, false, tmp)
 					}
 				}
 				b.ReportMetric(200*float64(k.mr*k.nr*kc)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")

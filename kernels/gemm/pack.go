@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"sync"
+	"unsafe"
 
 	"github.com/sardonyx-ml/sardonyx/kernels/mem"
 )
@@ -35,6 +36,20 @@ func (p *Packed[T]) Len() int { return len(p.data) }
 func (p *Packed[T]) block(j, k0, kc int) []T {
 	at := j/p.width*p.k*p.width + k0*p.width
 	return p.data[at : at+kc*p.width]
+}
+
+// ahead is the distance in bytes from the block [k0, k0+kc) of the panel at column j0+j to the block that a tile of n columns
+// from j0 needs next: that of the next panel, or the first panel's next one. It is 0 at the end.
+func (p *Packed[T]) ahead(j0, j, n, k0, kc int) int {
+	var z T
+	size := int(unsafe.Sizeof(z)) // a constant of the type; no memory is touched
+	switch panel := p.k * p.width; {
+	case j+p.width < n:
+		return panel * size
+	case k0+kc < p.k:
+		return (kc*p.width - j/p.width*panel) * size
+	}
+	return 0
 }
 
 // packPanels copies rows [k0, k0+kc) and columns [j0, j0+n) of b to panels of width columns; see BlockFunc.

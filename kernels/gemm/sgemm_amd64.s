@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func microAVX2_1x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_1x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_1x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_1x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -50,7 +50,7 @@ rest_AVX2_1_1:
 
 done_AVX2_1_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX2_1_1
 	MOVQ   AX, CX
@@ -61,9 +61,9 @@ set_AVX2_1_1:
 	VZEROUPPER
 	RET
 
-// func microAVX2_1x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_1x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_1x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_1x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -118,7 +118,7 @@ rest_AVX2_1_2:
 
 done_AVX2_1_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX2_1_2
 	MOVQ   AX, CX
@@ -131,9 +131,9 @@ set_AVX2_1_2:
 	VZEROUPPER
 	RET
 
-// func microAVX2_1x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_1x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_1x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_1x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -199,7 +199,7 @@ rest_AVX2_1_3:
 
 done_AVX2_1_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX2_1_3
 	MOVQ   AX, CX
@@ -214,9 +214,9 @@ set_AVX2_1_3:
 	VZEROUPPER
 	RET
 
-// func microAVX2_2x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_2x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_2x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_2x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -271,7 +271,7 @@ rest_AVX2_2_1:
 
 done_AVX2_2_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_2_1
 	MOVQ   AX, DX
@@ -286,9 +286,9 @@ set_AVX2_2_1:
 	VZEROUPPER
 	RET
 
-// func microAVX2_2x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_2x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_2x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_2x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -360,7 +360,7 @@ rest_AVX2_2_2:
 
 done_AVX2_2_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_2_2
 	MOVQ   AX, DX
@@ -379,9 +379,9 @@ set_AVX2_2_2:
 	VZEROUPPER
 	RET
 
-// func microAVX2_2x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_2x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_2x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_2x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -470,7 +470,7 @@ rest_AVX2_2_3:
 
 done_AVX2_2_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_2_3
 	MOVQ   AX, DX
@@ -493,9 +493,9 @@ set_AVX2_2_3:
 	VZEROUPPER
 	RET
 
-// func microAVX2_3x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_3x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_3x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_3x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -561,7 +561,7 @@ rest_AVX2_3_1:
 
 done_AVX2_3_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_3_1
 	MOVQ   AX, DX
@@ -580,9 +580,9 @@ set_AVX2_3_1:
 	VZEROUPPER
 	RET
 
-// func microAVX2_3x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_3x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_3x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_3x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -671,7 +671,7 @@ rest_AVX2_3_2:
 
 done_AVX2_3_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_3_2
 	MOVQ   AX, DX
@@ -696,9 +696,9 @@ set_AVX2_3_2:
 	VZEROUPPER
 	RET
 
-// func microAVX2_3x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_3x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_3x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_3x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -810,7 +810,7 @@ rest_AVX2_3_3:
 
 done_AVX2_3_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_3_3
 	MOVQ   AX, DX
@@ -841,9 +841,9 @@ set_AVX2_3_3:
 	VZEROUPPER
 	RET
 
-// func microAVX2_4x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_4x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_4x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_4x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -920,7 +920,7 @@ rest_AVX2_4_1:
 
 done_AVX2_4_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_4_1
 	MOVQ   AX, DX
@@ -943,9 +943,9 @@ set_AVX2_4_1:
 	VZEROUPPER
 	RET
 
-// func microAVX2_4x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX2_4x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2_4x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX2_4x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1051,7 +1051,7 @@ rest_AVX2_4_2:
 
 done_AVX2_4_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_4_2
 	MOVQ   AX, DX
@@ -1082,14 +1082,15 @@ set_AVX2_4_2:
 	VZEROUPPER
 	RET
 
-// func microAVX2_4x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
-// Requires: AVX, FMA3
-TEXT ·microAVX2_4x3(SB), NOSPLIT, $0-41
+// func microAVX2_4x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·microAVX2_4x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
 	MOVQ   b+24(FP), BX
 	MOVQ   kc+32(FP), SI
+	MOVQ   ahead+40(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1107,8 +1108,10 @@ TEXT ·microAVX2_4x3(SB), NOSPLIT, $0-41
 
 loop_AVX2_4_3:
 	VMOVUPS      (BX), Y12
+	PREFETCHT1   (BX)(DI*1)
 	VMOVUPS      32(BX), Y13
 	VMOVUPS      64(BX), Y14
+	PREFETCHT1   64(BX)(DI*1)
 	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1127,6 +1130,7 @@ loop_AVX2_4_3:
 	VFMADD231PS  Y14, Y15, Y11
 	VMOVUPS      96(BX), Y12
 	VMOVUPS      128(BX), Y13
+	PREFETCHT1   128(BX)(DI*1)
 	VMOVUPS      160(BX), Y14
 	VBROADCASTSS 16(DX), Y15
 	VFMADD231PS  Y12, Y15, Y0
@@ -1145,8 +1149,10 @@ loop_AVX2_4_3:
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
 	VMOVUPS      192(BX), Y12
+	PREFETCHT1   192(BX)(DI*1)
 	VMOVUPS      224(BX), Y13
 	VMOVUPS      256(BX), Y14
+	PREFETCHT1   256(BX)(DI*1)
 	VBROADCASTSS 32(DX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1165,6 +1171,7 @@ loop_AVX2_4_3:
 	VFMADD231PS  Y14, Y15, Y11
 	VMOVUPS      288(BX), Y12
 	VMOVUPS      320(BX), Y13
+	PREFETCHT1   320(BX)(DI*1)
 	VMOVUPS      352(BX), Y14
 	VBROADCASTSS 48(DX), Y15
 	VFMADD231PS  Y12, Y15, Y0
@@ -1194,8 +1201,10 @@ tail_AVX2_4_3:
 
 rest_AVX2_4_3:
 	VMOVUPS      (BX), Y12
+	PREFETCHT1   (BX)(DI*1)
 	VMOVUPS      32(BX), Y13
 	VMOVUPS      64(BX), Y14
+	PREFETCHT1   64(BX)(DI*1)
 	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1219,7 +1228,7 @@ rest_AVX2_4_3:
 
 done_AVX2_4_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX2_4_3
 	MOVQ   AX, DX
@@ -1258,9 +1267,9 @@ set_AVX2_4_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_1x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_1x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_1x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_1x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1295,7 +1304,7 @@ rest_AVX512_1_1:
 
 done_AVX512_1_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX512_1_1
 	MOVQ   AX, CX
@@ -1306,9 +1315,9 @@ set_AVX512_1_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_1x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_1x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_1x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_1x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1353,7 +1362,7 @@ rest_AVX512_1_2:
 
 done_AVX512_1_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX512_1_2
 	MOVQ   AX, CX
@@ -1366,9 +1375,9 @@ set_AVX512_1_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_1x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_1x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_1x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_1x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1420,7 +1429,7 @@ rest_AVX512_1_3:
 
 done_AVX512_1_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), CL
+	MOVB   add+48(FP), CL
 	TESTB  CL, CL
 	JZ     set_AVX512_1_3
 	MOVQ   AX, CX
@@ -1435,9 +1444,9 @@ set_AVX512_1_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_2x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_2x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_2x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_2x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1476,7 +1485,7 @@ rest_AVX512_2_1:
 
 done_AVX512_2_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_2_1
 	MOVQ   AX, DX
@@ -1491,9 +1500,9 @@ set_AVX512_2_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_2x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_2x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_2x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_2x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1549,7 +1558,7 @@ rest_AVX512_2_2:
 
 done_AVX512_2_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_2_2
 	MOVQ   AX, DX
@@ -1568,9 +1577,9 @@ set_AVX512_2_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_2x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_2x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_2x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_2x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1637,7 +1646,7 @@ rest_AVX512_2_3:
 
 done_AVX512_2_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_2_3
 	MOVQ   AX, DX
@@ -1660,9 +1669,9 @@ set_AVX512_2_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_3x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_3x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_3x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_3x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1705,7 +1714,7 @@ rest_AVX512_3_1:
 
 done_AVX512_3_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_3_1
 	MOVQ   AX, DX
@@ -1724,9 +1733,9 @@ set_AVX512_3_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_3x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_3x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_3x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_3x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1793,7 +1802,7 @@ rest_AVX512_3_2:
 
 done_AVX512_3_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_3_2
 	MOVQ   AX, DX
@@ -1818,9 +1827,9 @@ set_AVX512_3_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_3x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_3x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_3x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_3x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1902,7 +1911,7 @@ rest_AVX512_3_3:
 
 done_AVX512_3_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_3_3
 	MOVQ   AX, DX
@@ -1933,9 +1942,9 @@ set_AVX512_3_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_4x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_4x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_4x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_4x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -1982,7 +1991,7 @@ rest_AVX512_4_1:
 
 done_AVX512_4_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_4_1
 	MOVQ   AX, DX
@@ -2005,9 +2014,9 @@ set_AVX512_4_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_4x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_4x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_4x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_4x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2085,7 +2094,7 @@ rest_AVX512_4_2:
 
 done_AVX512_4_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_4_2
 	MOVQ   AX, DX
@@ -2116,9 +2125,9 @@ set_AVX512_4_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_4x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_4x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_4x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_4x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2215,7 +2224,7 @@ rest_AVX512_4_3:
 
 done_AVX512_4_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_4_3
 	MOVQ   AX, DX
@@ -2254,9 +2263,9 @@ set_AVX512_4_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_5x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_5x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_5x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_5x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2307,7 +2316,7 @@ rest_AVX512_5_1:
 
 done_AVX512_5_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_5_1
 	MOVQ   AX, DX
@@ -2334,9 +2343,9 @@ set_AVX512_5_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_5x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_5x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_5x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_5x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2425,7 +2434,7 @@ rest_AVX512_5_2:
 
 done_AVX512_5_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_5_2
 	MOVQ   AX, DX
@@ -2462,9 +2471,9 @@ set_AVX512_5_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_5x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_5x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_5x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_5x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2576,7 +2585,7 @@ rest_AVX512_5_3:
 
 done_AVX512_5_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_5_3
 	MOVQ   AX, DX
@@ -2623,9 +2632,9 @@ set_AVX512_5_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_6x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_6x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_6x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_6x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2680,7 +2689,7 @@ rest_AVX512_6_1:
 
 done_AVX512_6_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_6_1
 	MOVQ   AX, DX
@@ -2711,9 +2720,9 @@ set_AVX512_6_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_6x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_6x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_6x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_6x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2813,7 +2822,7 @@ rest_AVX512_6_2:
 
 done_AVX512_6_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_6_2
 	MOVQ   AX, DX
@@ -2856,9 +2865,9 @@ set_AVX512_6_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_6x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_6x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_6x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_6x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -2985,7 +2994,7 @@ rest_AVX512_6_3:
 
 done_AVX512_6_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_6_3
 	MOVQ   AX, DX
@@ -3040,9 +3049,9 @@ set_AVX512_6_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_7x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_7x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_7x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_7x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -3101,7 +3110,7 @@ rest_AVX512_7_1:
 
 done_AVX512_7_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_7_1
 	MOVQ   AX, DX
@@ -3136,9 +3145,9 @@ set_AVX512_7_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_7x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_7x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_7x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_7x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -3249,7 +3258,7 @@ rest_AVX512_7_2:
 
 done_AVX512_7_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_7_2
 	MOVQ   AX, DX
@@ -3298,9 +3307,9 @@ set_AVX512_7_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_7x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_7x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_7x3(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_7x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -3442,7 +3451,7 @@ rest_AVX512_7_3:
 
 done_AVX512_7_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_7_3
 	MOVQ   AX, DX
@@ -3505,9 +3514,9 @@ set_AVX512_7_3:
 	VZEROUPPER
 	RET
 
-// func microAVX512_8x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_8x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_8x1(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_8x1(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -3570,7 +3579,7 @@ rest_AVX512_8_1:
 
 done_AVX512_8_1:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_8_1
 	MOVQ   AX, DX
@@ -3609,9 +3618,9 @@ set_AVX512_8_1:
 	VZEROUPPER
 	RET
 
-// func microAVX512_8x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+// func microAVX512_8x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·microAVX512_8x2(SB), NOSPLIT, $0-41
+TEXT ·microAVX512_8x2(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
@@ -3733,7 +3742,7 @@ rest_AVX512_8_2:
 
 done_AVX512_8_2:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_8_2
 	MOVQ   AX, DX
@@ -3788,14 +3797,15 @@ set_AVX512_8_2:
 	VZEROUPPER
 	RET
 
-// func microAVX512_8x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·microAVX512_8x3(SB), NOSPLIT, $0-41
+// func microAVX512_8x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·microAVX512_8x3(SB), NOSPLIT, $0-49
 	MOVQ   c+0(FP), AX
 	MOVQ   ldc+8(FP), CX
 	MOVQ   a+16(FP), DX
 	MOVQ   b+24(FP), BX
 	MOVQ   kc+32(FP), SI
+	MOVQ   ahead+40(FP), DI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3825,8 +3835,11 @@ TEXT ·microAVX512_8x3(SB), NOSPLIT, $0-41
 
 loop_AVX512_8_3:
 	VMOVUPS      (BX), Z24
+	PREFETCHT1   (BX)(DI*1)
 	VMOVUPS      64(BX), Z25
+	PREFETCHT1   64(BX)(DI*1)
 	VMOVUPS      128(BX), Z26
+	PREFETCHT1   128(BX)(DI*1)
 	VBROADCASTSS (DX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -3860,8 +3873,11 @@ loop_AVX512_8_3:
 	VFMADD231PS  Z25, Z27, Z22
 	VFMADD231PS  Z26, Z27, Z23
 	VMOVUPS      192(BX), Z24
+	PREFETCHT1   192(BX)(DI*1)
 	VMOVUPS      256(BX), Z25
+	PREFETCHT1   256(BX)(DI*1)
 	VMOVUPS      320(BX), Z26
+	PREFETCHT1   320(BX)(DI*1)
 	VBROADCASTSS 32(DX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -3906,8 +3922,11 @@ tail_AVX512_8_3:
 
 rest_AVX512_8_3:
 	VMOVUPS      (BX), Z24
+	PREFETCHT1   (BX)(DI*1)
 	VMOVUPS      64(BX), Z25
+	PREFETCHT1   64(BX)(DI*1)
 	VMOVUPS      128(BX), Z26
+	PREFETCHT1   128(BX)(DI*1)
 	VBROADCASTSS (DX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -3947,7 +3966,7 @@ rest_AVX512_8_3:
 
 done_AVX512_8_3:
 	SHLQ   $0x02, CX
-	MOVB   add+40(FP), DL
+	MOVB   add+48(FP), DL
 	TESTB  DL, DL
 	JZ     set_AVX512_8_3
 	MOVQ   AX, DX

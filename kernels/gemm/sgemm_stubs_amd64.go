@@ -7,182 +7,182 @@ package gemm
 // microAVX2_1x1 computes 1 rows and 8 columns of a tile.
 //
 //go:noescape
-func microAVX2_1x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_1x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_1x2 computes 1 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX2_1x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_1x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_1x3 computes 1 rows and 24 columns of a tile.
 //
 //go:noescape
-func microAVX2_1x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_1x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_2x1 computes 2 rows and 8 columns of a tile.
 //
 //go:noescape
-func microAVX2_2x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_2x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_2x2 computes 2 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX2_2x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_2x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_2x3 computes 2 rows and 24 columns of a tile.
 //
 //go:noescape
-func microAVX2_2x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_2x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_3x1 computes 3 rows and 8 columns of a tile.
 //
 //go:noescape
-func microAVX2_3x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_3x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_3x2 computes 3 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX2_3x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_3x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_3x3 computes 3 rows and 24 columns of a tile.
 //
 //go:noescape
-func microAVX2_3x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_3x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_4x1 computes 4 rows and 8 columns of a tile.
 //
 //go:noescape
-func microAVX2_4x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_4x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_4x2 computes 4 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX2_4x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_4x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX2_4x3 computes 4 rows and 24 columns of a tile.
 //
 //go:noescape
-func microAVX2_4x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX2_4x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_1x1 computes 1 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_1x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_1x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_1x2 computes 1 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_1x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_1x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_1x3 computes 1 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_1x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_1x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_2x1 computes 2 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_2x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_2x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_2x2 computes 2 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_2x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_2x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_2x3 computes 2 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_2x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_2x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_3x1 computes 3 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_3x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_3x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_3x2 computes 3 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_3x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_3x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_3x3 computes 3 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_3x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_3x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_4x1 computes 4 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_4x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_4x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_4x2 computes 4 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_4x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_4x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_4x3 computes 4 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_4x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_4x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_5x1 computes 5 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_5x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_5x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_5x2 computes 5 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_5x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_5x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_5x3 computes 5 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_5x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_5x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_6x1 computes 6 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_6x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_6x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_6x2 computes 6 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_6x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_6x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_6x3 computes 6 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_6x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_6x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_7x1 computes 7 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_7x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_7x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_7x2 computes 7 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_7x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_7x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_7x3 computes 7 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_7x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_7x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_8x1 computes 8 rows and 16 columns of a tile.
 //
 //go:noescape
-func microAVX512_8x1(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_8x1(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_8x2 computes 8 rows and 32 columns of a tile.
 //
 //go:noescape
-func microAVX512_8x2(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_8x2(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // microAVX512_8x3 computes 8 rows and 48 columns of a tile.
 //
 //go:noescape
-func microAVX512_8x3(c *float32, ldc int, a *float32, b *float32, kc int, add bool)
+func microAVX512_8x3(c *float32, ldc int, a *float32, b *float32, kc int, ahead int, add bool)
 
 // packRowsAVX2 copies the first elements, three vectors of them, of rows that are ld apart to contiguous rows. rows > 0.
 //

@@ -43,7 +43,7 @@ func (s isa) vector() reg.VecVirtual {
 }
 
 func kernel(s isa, rows, vecs int) {
-	TEXT(fmt.Sprintf("micro%s_%dx%d", s.name, rows, vecs), NOSPLIT, "func(c *float32, ldc int, a, b *float32, kc int, add bool)")
+	TEXT(fmt.Sprintf("micro%s_%dx%d", s.name, rows, vecs), NOSPLIT, "func(c *float32, ldc int, a, b *float32, kc, ahead int, add bool)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("micro%s_%dx%d computes %d rows and %d columns of a tile.", s.name, rows, vecs, rows, vecs*s.lanes))
 	c := Load(Param("c"), GP64())
@@ -51,6 +51,10 @@ func kernel(s isa, rows, vecs int) {
 	a := Load(Param("a"), GP64())
 	b := Load(Param("b"), GP64())
 	kc := Load(Param("kc"), GP64())
+	var ahead reg.Register
+	if rows == s.mr && vecs == s.vecs {
+		ahead = Load(Param("ahead"), GP64())
+	}
 	acc := make([][]reg.VecVirtual, rows)
 	for i := range acc {
 		for range vecs {
@@ -67,7 +71,7 @@ func kernel(s isa, rows, vecs int) {
 	JLT(LabelRef(tail))
 	Label(loop)
 	for u := range s.unroll {
-		s.step(acc, a, b, u)
+		s.step(acc, a, b, ahead, u)
 	}
 	ADDQ(U32(4*s.mr*s.unroll), a)
 	ADDQ(U32(4*s.lanes*s.vecs*s.unroll), b)
@@ -78,7 +82,7 @@ func kernel(s isa, rows, vecs int) {
 	TESTQ(kc, kc)
 	JZ(LabelRef(done))
 	Label(rest)
-	s.step(acc, a, b, 0)
+	s.step(acc, a, b, ahead, 0)
 	ADDQ(U32(4*s.mr), a)
 	ADDQ(U32(4*s.lanes*s.vecs), b)
 	DECQ(kc)
@@ -97,12 +101,17 @@ func (s isa) zero(x reg.VecVirtual) {
 	VXORPS(x, x, x)
 }
 
-// step is one value of k: acc[i][j] += a[i]·b[j].
-func (s isa) step(acc [][]reg.VecVirtual, a, b reg.Register, u int) {
+// step is one value of k: acc[i][j] += a[i]·b[j]. Where the panel is walked through for several blocks of rows, what lies ahead
+// bytes behind it, the next one, is fetched meanwhile.
+func (s isa) step(acc [][]reg.VecVirtual, a, b, ahead reg.Register, u int) {
 	bs := make([]reg.VecVirtual, len(acc[0]))
 	for j := range bs {
 		bs[j] = s.vector()
-		VMOVUPS(Mem{Base: b, Disp: 4 * s.lanes * (u*s.vecs + j)}, bs[j])
+		at := 4 * s.lanes * (u*s.vecs + j)
+		VMOVUPS(Mem{Base: b, Disp: at}, bs[j])
+		if ahead != nil && at%64 == 0 {
+			PREFETCHT1(Mem{Base: b, Index: ahead, Scale: 1, Disp: at})
+		}
 	}
 	for i := range acc {
 		at := Mem{Base: a, Disp: 4 * (u*s.mr + i)}
