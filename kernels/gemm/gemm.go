@@ -157,8 +157,15 @@ func (g *Args[T]) tiles(batch, threads int) (tm, tn int) {
 			return tm, tn
 		}
 	}
-	return tm, tn
+	if g.direct() {
+		return tm, tn
+	}
+	// As many tiles, but of even sizes: a small last one would leave a thread without work.
+	return even(g.M, tm, kern.mr), even(g.N, tn, kern.nr)
 }
+
+// even is the smallest multiple of unit such that no more pieces of that size than of the given one cover n.
+func even(n, size, unit int) int { return roundUp(ceilDiv(n, ceilDiv(n, size)), unit) }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
